@@ -1,0 +1,1 @@
+//! Criterion benches of the lab; run them with `cargo bench`.

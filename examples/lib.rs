@@ -1,0 +1,1 @@
+//! Short teaching programs, each one idea: `cargo run --release --example NAME`.

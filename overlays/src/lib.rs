@@ -1,0 +1,15 @@
+//! Peer-to-peer overlays as deterministic state machines.
+//!
+//! An overlay is a state machine without I/O. A *host* (the simulator, or real
+//! sockets) feeds it messages, timers and the calls of its user, and carries
+//! out the effects it pushes into the [`Cx`] it was handed. The same compiled
+//! code runs under both hosts; no overlay knows which one it has.
+//!
+//! * [`seam`] is the vocabulary that machines and hosts share.
+//! * [`parts`] are organs that several overlays use.
+//! * Each other module is one overlay.
+
+pub mod parts;
+pub mod seam;
+
+pub use seam::*;

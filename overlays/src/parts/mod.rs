@@ -1,0 +1,1 @@
+//! Organs that several overlays share.

@@ -1,0 +1,268 @@
+//! 160-bit identifiers and the geometries laid over them.
+
+use core::cmp::Ordering;
+use core::fmt;
+
+use sha1::{Digest, Sha1};
+
+/// A 160-bit identifier: of a node, an item or a point of a key space.
+///
+/// Stored as big-endian bytes so that it packs beside an address, and computed
+/// on as one 128-bit and one 32-bit word. An overlay with `m < 160` id bits
+/// uses the *top* `m` bits and leaves the rest zero: arithmetic modulo 2^160 is
+/// then arithmetic modulo 2^m in steps of 2^(160-m), and no overlay needs a
+/// mask.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(transparent)]
+pub struct Key([u8; 20]);
+
+impl Key {
+    /// Bits in a key.
+    pub const BITS: u32 = 160;
+    /// Bytes in a key.
+    pub const BYTES: usize = 20;
+    /// The smallest key.
+    pub const ZERO: Self = Self([0; 20]);
+    /// The largest key.
+    pub const MAX: Self = Self([0xff; 20]);
+
+    /// The key with these big-endian bytes.
+    #[inline]
+    pub const fn from_bytes(bytes: [u8; 20]) -> Self {
+        Self(bytes)
+    }
+
+    /// The big-endian bytes.
+    #[inline]
+    pub const fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+
+    /// The SHA-1 hash of `data`.
+    pub fn hash(data: &[u8]) -> Self {
+        Self(Sha1::digest(data).into())
+    }
+
+    #[inline]
+    const fn from_words(high: u128, low: u32) -> Self {
+        let h = high.to_be_bytes();
+        let l = low.to_be_bytes();
+        Self([
+            h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7], h[8], h[9], h[10], h[11], h[12], h[13],
+            h[14], h[15], l[0], l[1], l[2], l[3],
+        ])
+    }
+
+    #[inline]
+    const fn high(self) -> u128 {
+        let b = &self.0;
+        u128::from_be_bytes([
+            b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
+            b[14], b[15],
+        ])
+    }
+
+    #[inline]
+    const fn low(self) -> u32 {
+        let b = &self.0;
+        u32::from_be_bytes([b[16], b[17], b[18], b[19]])
+    }
+
+    /// The top 64 bits: enough to order keys by size except for ties.
+    #[inline]
+    pub const fn prefix64(self) -> u64 {
+        (self.high() >> 64) as u64
+    }
+
+    /// The `bits`-bit identifier `value`, placed in the top bits.
+    ///
+    /// Bits of `value` above `bits` are dropped; `bits` is taken as 1..=64.
+    pub const fn from_top_bits(value: u64, bits: u32) -> Self {
+        let bits = if bits == 0 {
+            1
+        } else if bits > 64 {
+            64
+        } else {
+            bits
+        };
+        Self::from_words(((value << (64 - bits)) as u128) << 64, 0)
+    }
+
+    /// The top `bits` bits (1..=64) as a number.
+    pub const fn top_bits(self, bits: u32) -> u64 {
+        let bits = if bits == 0 {
+            1
+        } else if bits > 64 {
+            64
+        } else {
+            bits
+        };
+        self.prefix64() >> (64 - bits)
+    }
+
+    /// This key with all but its top `bits` bits cleared.
+    pub const fn truncated(self, bits: u32) -> Self {
+        if bits >= 160 {
+            self
+        } else if bits > 128 {
+            Self::from_words(self.high(), self.low() & (u32::MAX << (160 - bits)))
+        } else if bits == 0 {
+            Self::ZERO
+        } else {
+            Self::from_words(self.high() & (u128::MAX << (128 - bits)), 0)
+        }
+    }
+
+    /// The sum modulo 2^160.
+    #[inline]
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        let (low, carry) = self.low().overflowing_add(other.low());
+        let high = self.high().wrapping_add(other.high()).wrapping_add(carry as u128);
+        Self::from_words(high, low)
+    }
+
+    /// The difference modulo 2^160.
+    #[inline]
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        let (low, borrow) = self.low().overflowing_sub(other.low());
+        let high = self.high().wrapping_sub(other.high()).wrapping_sub(borrow as u128);
+        Self::from_words(high, low)
+    }
+
+    /// 2^exponent; zero when the exponent is 160 or more.
+    #[inline]
+    pub const fn power_of_two(exponent: u32) -> Self {
+        if exponent < 32 {
+            Self::from_words(0, 1 << exponent)
+        } else if exponent < 160 {
+            Self::from_words(1 << (exponent - 32), 0)
+        } else {
+            Self::ZERO
+        }
+    }
+
+    /// The distance from `self` clockwise to `other` on the ring of 2^160 keys.
+    #[inline]
+    #[must_use]
+    pub const fn distance_to(self, other: Self) -> Self {
+        other.minus(self)
+    }
+
+    /// The XOR distance.
+    #[inline]
+    #[must_use]
+    pub const fn xor(self, other: Self) -> Self {
+        Self::from_words(self.high() ^ other.high(), self.low() ^ other.low())
+    }
+
+    /// Whether `self` lies in the ring interval (after, upto].
+    ///
+    /// With `after == upto` the interval is the whole ring: a lone node owns
+    /// every key.
+    #[inline]
+    pub fn in_half_open(self, after: Self, upto: Self) -> bool {
+        let end = after.distance_to(upto);
+        let here = after.distance_to(self);
+        end == Self::ZERO || (here != Self::ZERO && here <= end)
+    }
+
+    /// Whether `self` lies in the open ring interval (after, before).
+    ///
+    /// With `after == before` the interval is the ring without that point.
+    #[inline]
+    pub fn in_open(self, after: Self, before: Self) -> bool {
+        let end = after.distance_to(before);
+        let here = after.distance_to(self);
+        here != Self::ZERO && (end == Self::ZERO || here < end)
+    }
+
+    /// How many leading bits are zero, 0..=160.
+    #[inline]
+    pub const fn leading_zeros(self) -> u32 {
+        let high = self.high();
+        if high == 0 { 128 + self.low().leading_zeros() } else { high.leading_zeros() }
+    }
+
+    /// How many leading bits two keys share, 0..=160.
+    #[inline]
+    pub const fn common_prefix_bits(self, other: Self) -> u32 {
+        self.xor(other).leading_zeros()
+    }
+
+    /// How many leading base-2^`bits` digits two keys share.
+    ///
+    /// `bits` is 1..=8.
+    #[inline]
+    pub const fn common_prefix_digits(self, other: Self, bits: u32) -> u32 {
+        self.common_prefix_bits(other) / bits
+    }
+
+    /// Bit `index`, counted from the most significant (0) to the least (159).
+    #[inline]
+    pub const fn bit(self, index: u32) -> bool {
+        index < 160 && (self.0[(index / 8) as usize] >> (7 - index % 8)) & 1 == 1
+    }
+
+    /// Base-2^`bits` digit `index`, counted from the most significant.
+    ///
+    /// `bits` is 1..=8. A digit that hangs over the end of the key is filled
+    /// with zero bits; one wholly beyond it is zero.
+    #[inline]
+    pub const fn digit(self, index: u32, bits: u32) -> u32 {
+        let start = index * bits;
+        if start >= 160 {
+            return 0;
+        }
+        let byte = (start / 8) as usize;
+        let next = if byte + 1 < 20 { self.0[byte + 1] } else { 0 };
+        let window = ((self.0[byte] as u32) << 8) | next as u32;
+        (window >> (16 - bits - start % 8)) & ((1 << bits) - 1)
+    }
+
+    /// Reads 40 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let text = text.as_bytes();
+        if text.len() != 40 {
+            return None;
+        }
+        let mut bytes = [0; 20];
+        for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
+            let high = (pair[0] as char).to_digit(16)?;
+            let low = (pair[1] as char).to_digit(16)?;
+            *byte = (high << 4 | low) as u8;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl Ord for Key {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.high().cmp(&other.high()).then(self.low().cmp(&other.low()))
+    }
+}
+
+impl PartialOrd for Key {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for byte in self.0 {
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Key {
+    /// The first eight hexadecimal digits, as transcripts show them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.prefix64()).map(|()| ())
+    }
+}
