@@ -34,6 +34,14 @@ pub enum Action<M: Machine> {
         /// With what.
         timer: M::Timer,
     },
+    /// Call `on_timer` after a while, for periodic upkeep. A host that has
+    /// maintenance switched off ignores it.
+    Upkeep {
+        /// How much later.
+        after: Span,
+        /// With what.
+        timer: M::Timer,
+    },
     /// An operation has a first or further answer but goes on.
     Answer {
         /// The operation.
@@ -152,7 +160,7 @@ impl<'a, M: Machine> Cx<'a, M> {
     /// switch it off.
     #[inline]
     pub fn wake_upkeep(&mut self, after: Span, timer: M::Timer) {
-        self.push(Cause::UPKEEP, Action::Wake { after, timer });
+        self.push(Cause::UPKEEP, Action::Upkeep { after, timer });
     }
 
     /// Reports that `op` has `hits` more answers and goes on. Not needed just
