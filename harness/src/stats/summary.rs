@@ -28,8 +28,8 @@ pub struct Summary {
     /// 95 % confidence interval of the mean: from the spread between seeds
     /// where there are several, else from the samples.
     pub ci95: [f64; 2],
-    /// `[value, count]`, ascending, for counts: values below 1,024 exactly,
-    /// larger ones by the middle of a bucket within 1/512.
+    /// `[value, count]`, ascending, for counts: each value that came, or, with
+    /// more than 256 different ones, bins of equal width by their lowest value.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub histogram: Vec<(u64, u64)>,
     /// `[value, fraction]`, ascending: the fraction of the samples that are no
@@ -49,6 +49,9 @@ pub enum Detail {
     /// The cumulative curve; for times and sizes.
     Curve,
 }
+
+/// The most rows of a histogram, so that a document stays readable.
+const HISTOGRAM_ROWS: usize = 256;
 
 /// The fractions at which a cumulative curve is given: dense at the ends,
 /// where tails matter.
@@ -70,10 +73,13 @@ impl Tally {
     /// As [`Tally::summary`], with the histogram or the cumulative curve. The
     /// values of a histogram are not scaled.
     pub fn summary_with(&self, scale: f64, detail: Detail) -> Option<Summary> {
-        let mean = self.mean()? * scale;
-        let sd = self.sd()? * scale;
+        // Dividing by 1000 gives 0.3 where multiplying by 0.001 would give
+        // 0.30000000000000004, which a file should not show.
+        let scaled = |x: f64| if scale < 1.0 { x / (1.0 / scale) } else { x * scale };
+        let mean = scaled(self.mean()?);
+        let sd = scaled(self.sd()?);
         let half = Z_975 * sd / (self.count() as f64).sqrt();
-        let at = |q: f64| Some(self.quantile(q)? as f64 * scale);
+        let at = |q: f64| Some(scaled(self.quantile(q)? as f64));
         Some(Summary {
             mean,
             sd,
@@ -85,7 +91,7 @@ impl Tally {
             max: at(1.0)?,
             ci95: [mean - half, mean + half],
             histogram: match detail {
-                Detail::Histogram => self.bars().collect(),
+                Detail::Histogram => self.histogram(),
                 _ => Vec::new(),
             },
             cumulative: match detail {
@@ -93,6 +99,26 @@ impl Tally {
                 _ => Vec::new(),
             },
         })
+    }
+
+    /// The values and their counts in at most [`HISTOGRAM_ROWS`] rows.
+    fn histogram(&self) -> Vec<(u64, u64)> {
+        let (Some(min), Some(max)) = (self.min(), self.max()) else { return Vec::new() };
+        let bars: Vec<(u64, u64)> = self.bars().collect();
+        if bars.len() <= HISTOGRAM_ROWS {
+            return bars;
+        }
+        let width = (max - min) / HISTOGRAM_ROWS as u64 + 1;
+        let mut rows: Vec<(u64, u64)> = Vec::with_capacity(HISTOGRAM_ROWS);
+        for (value, count) in bars {
+            // The middle of the first bucket may lie below the minimum.
+            let start = min + value.saturating_sub(min) / width * width;
+            match rows.last_mut() {
+                Some(row) if row.0 == start => row.1 = row.1.saturating_add(count),
+                _ => rows.push((start, count)),
+            }
+        }
+        rows
     }
 }
 
@@ -174,6 +200,22 @@ mod tests {
         let curve = tally.summary_with(1.0, Detail::Curve).unwrap().cumulative;
         assert_eq!((curve[0], curve[curve.len() - 1]), ((0.0, 0.0), (4999.0, 1.0)));
         assert!(curve.windows(2).all(|w| w[0].0 <= w[1].0 && w[0].1 < w[1].1));
+    }
+
+    #[test]
+    fn a_wide_histogram_is_binned_without_losing_samples() {
+        let tally: Tally = (500..90_500u64).collect();
+        let rows = tally.summary_with(1.0, Detail::Histogram).unwrap().histogram;
+        assert!(rows.len() <= HISTOGRAM_ROWS, "{}", rows.len());
+        assert_eq!(rows.iter().map(|row| row.1).sum::<u64>(), 90_000);
+        assert_eq!(rows[0].0, 500);
+        assert!(rows.windows(2).all(|w| (w[1].0 - w[0].0) % 352 == 0), "{rows:?}");
+    }
+
+    #[test]
+    fn scaled_figures_are_not_muddied() {
+        let s: Summary = [300u64].into_iter().collect::<Tally>().summary(0.001).unwrap();
+        assert_eq!(s.p50.to_string(), "0.3");
     }
 
     #[test]
