@@ -164,7 +164,7 @@ fn finished(effects: &Effects) -> Vec<(u32, Outcome)> {
 /// The timers asked for.
 fn woken(effects: &Effects) -> Vec<(Span, Timer)> {
     let timers = effects.iter().filter_map(|e| match e.action {
-        Action::Wake { after, timer } => Some((after, timer)),
+        Action::Wake { after, timer } | Action::Upkeep { after, timer } => Some((after, timer)),
         _ => None,
     });
     timers.collect()

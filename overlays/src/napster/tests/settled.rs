@@ -34,7 +34,10 @@ impl Network {
                     let effects = self.nodes.get_mut(&peer).unwrap().lose(from);
                     queue.extend(effects.into_iter().map(|e| (peer, e)));
                 }
-                Action::Wake { .. } | Action::Answer { .. } | Action::Note(_) => {}
+                Action::Wake { .. }
+                | Action::Upkeep { .. }
+                | Action::Answer { .. }
+                | Action::Note(_) => {}
             }
         }
     }
