@@ -1,3 +1,4 @@
 //! Harness.
 
+pub mod network;
 pub mod stats;
