@@ -1,4 +1,5 @@
 //! Harness.
 
+pub mod net;
 pub mod network;
 pub mod stats;
