@@ -3,3 +3,4 @@
 pub mod net;
 pub mod network;
 pub mod stats;
+pub mod workload;
