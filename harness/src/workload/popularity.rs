@@ -26,7 +26,7 @@ impl Popularity {
     ///
     /// # Panics
     /// When there are no items or the exponent is not in
-    /// 0..=[`super::zipf::MAX_ALPHA`].
+    /// 0..=[`super::MAX_ALPHA`].
     pub fn new(items: u32, alpha: f64, rng: &mut Rng) -> Self {
         let law = Zipf::new(items, alpha);
         let mut item_of_rank: Box<[u32]> = (0..items).collect();
