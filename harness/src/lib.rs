@@ -1,5 +1,6 @@
 //! Harness.
 
+pub mod document;
 pub mod net;
 pub mod network;
 pub mod stats;
