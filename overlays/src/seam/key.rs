@@ -211,7 +211,7 @@ impl Key {
     /// with zero bits; one wholly beyond it is zero.
     #[inline]
     pub const fn digit(self, index: u32, bits: u32) -> u32 {
-        let start = index * bits;
+        let start = index.saturating_mul(bits);
         if start >= 160 {
             return 0;
         }
@@ -261,8 +261,9 @@ impl fmt::Display for Key {
 }
 
 impl fmt::Debug for Key {
-    /// The first eight hexadecimal digits, as transcripts show them.
+    /// The first sixteen hexadecimal digits, as transcripts show them: enough
+    /// to tell a million keys apart.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.prefix64()).map(|()| ())
+        write!(f, "{:016x}", self.prefix64())
     }
 }

@@ -126,8 +126,10 @@ impl ParameterValue for Span {
     fn parse(text: &str) -> Option<Self> {
         Self::parse(text).ok()
     }
+    /// The short form where it is exact; what is shown must read back.
     fn show(&self) -> String {
-        self.to_string()
+        let short = self.to_string();
+        if Self::parse(&short) == Ok(*self) { short } else { format!("{}us", self.as_us()) }
     }
     fn domain() -> String {
         "lengths of time such as 20ms or 30s".into()

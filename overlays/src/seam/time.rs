@@ -88,14 +88,14 @@ impl Span {
     /// A sentence that says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+        let split = text.find(char::is_alphabetic).unwrap_or(text.len());
         let (number, unit) = text.split_at(split);
         let number: f64 = number
             .trim()
             .parse()
             .map_err(|_| format!("`{text}` is not a length of time such as 20ms or 1.5s"))?;
         let us = match unit {
-            "us" | "µs" => 1.0,
+            "us" | "µs" | "μs" => 1.0,
             "ms" => 1e3,
             "s" => 1e6,
             "min" | "m" => 60e6,
