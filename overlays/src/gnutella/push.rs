@@ -1,0 +1,61 @@
+//! Push: how files behind a firewall are reached.
+//!
+//! Nobody can connect to a firewalled servent, so its hits ask for a Push. The
+//! searcher sends one back along the path of the hit, found by servent
+//! identifier, and the firewalled servent opens the connection itself (GIV).
+//! Only then does the hit count: what cannot be fetched was not found.
+
+use super::Gnutella;
+use super::guid::Guid;
+use super::message::{Message, PushBody, Way};
+use crate::seam::{Addr, Cx};
+
+impl Gnutella {
+    /// Asks the servent behind a hit, `hops` away through `via`, to connect.
+    pub(super) fn send_push(
+        &self,
+        cx: &mut Cx<'_, Self>,
+        via: Addr,
+        hops: u8,
+        servent: Guid,
+        index: u32,
+    ) {
+        let guid = Guid::fresh(cx.rng());
+        let body = Box::new(PushBody { servent, index, to: self.me });
+        cx.send(via, Message::Push { guid, way: Way::start(hops), body });
+    }
+
+    pub(super) fn on_push(
+        &mut self,
+        cx: &mut Cx<'_, Self>,
+        from: Addr,
+        guid: Guid,
+        way: Way,
+        body: Box<PushBody>,
+    ) {
+        let Some(way) = way.arrived(u8::MAX) else { return };
+        if !self.linked(from) {
+            return;
+        }
+        if body.servent == self.servent {
+            // A Push that names no file of ours is a try to make us connect
+            // somewhere.
+            if self.shares.has_index(body.index) && body.to != self.me {
+                cx.send(body.to, Message::Giv { servent: self.servent, index: body.index });
+            }
+        } else if let Some(via) = self.servents.via(body.servent)
+            && via != from
+            && way.ttl > 0
+            && self.linked(via)
+        {
+            cx.send(via, Message::Push { guid, way, body });
+        }
+    }
+
+    /// A pushed servent has connected: its hits can be fetched. The request
+    /// for the file, which would follow on this stream, is the transfer's.
+    pub(super) fn on_giv(&mut self, cx: &mut Cx<'_, Self>, from: Addr, servent: Guid) {
+        self.close_unless_linked(cx, from);
+        self.confirm_pushed(cx, from, servent);
+    }
+}

@@ -1,0 +1,231 @@
+//! A search from the searcher's side.
+
+use std::sync::Arc;
+
+use super::guid::Guid;
+use super::links::State;
+use super::message::{HitBody, Message, WalkBody, Way};
+use super::{Gnutella, Strategy, Timer};
+use crate::seam::{Addr, Cx, Hit, OpId, Outcome, Query, Reason};
+
+/// Searches that a servent runs at once at most.
+const MAX_SEARCHES: usize = 1024;
+
+/// A search under way.
+#[derive(Debug)]
+pub(super) struct Search {
+    op: OpId,
+    query: Query,
+    /// One identifier per ring; late hits of earlier rings count too.
+    guids: Vec<Guid>,
+    /// TTL of the present ring.
+    ttl: u8,
+    hits: Vec<Hit>,
+    /// Hits that a Push has yet to make usable.
+    awaited: Vec<Awaited>,
+}
+
+/// Hits of a firewalled servent that was asked to connect.
+#[derive(Debug)]
+struct Awaited {
+    servent: Guid,
+    provider: Addr,
+    hits: Vec<Hit>,
+}
+
+impl Search {
+    fn limit(&self) -> usize {
+        usize::from(self.query.limit)
+    }
+
+    fn knows(&self, hit: &Hit) -> bool {
+        let same = |h: &Hit| h.provider == hit.provider && h.item.key() == hit.item.key();
+        self.hits.iter().any(same) || self.awaited.iter().any(|a| a.hits.iter().any(same))
+    }
+
+    /// Counts hits up to the limit; how many were taken.
+    fn take(&mut self, hits: Vec<Hit>) -> u32 {
+        let room = self.limit().saturating_sub(self.hits.len());
+        let before = self.hits.len();
+        self.hits.extend(hits.into_iter().take(room));
+        (self.hits.len() - before) as u32
+    }
+}
+
+impl Gnutella {
+    pub(super) fn search_with(&self, guid: Guid) -> Option<usize> {
+        self.searches.iter().position(|s| s.guids.contains(&guid))
+    }
+
+    pub(super) fn start_search(&mut self, cx: &mut Cx<'_, Self>, op: OpId, query: &Query) {
+        if self.state != State::Member {
+            return cx.finish(op, Outcome::Failed(Reason::NotJoined));
+        }
+        if self.searches.len() >= MAX_SEARCHES {
+            return cx.finish(op, Outcome::Failed(Reason::Full));
+        }
+        let own = self.shares.matching(&query.target, usize::from(query.limit));
+        let own = own.into_iter().map(|r| Hit { item: r.item, provider: self.me }).collect();
+        let mut search = Search {
+            op,
+            query: query.clone(),
+            guids: Vec::new(),
+            ttl: 0,
+            hits: Vec::new(),
+            awaited: Vec::new(),
+        };
+        let found = search.take(own);
+        if search.hits.len() >= search.limit() || self.links.is_empty() {
+            return cx.finish_search(op, search.hits);
+        }
+        if found > 0 {
+            cx.answer(op, found);
+        }
+        search.ttl = match self.config.search {
+            Strategy::Flooding => self.config.ttl,
+            Strategy::ExpandingRing => self.config.ring_start.min(self.config.ttl),
+            Strategy::RandomWalkers => self.config.walk_ttl,
+        };
+        self.searches.push(search);
+        let at = self.searches.len() - 1;
+        match self.config.search {
+            Strategy::RandomWalkers => self.send_walkers(cx, at),
+            _ => self.flood(cx, at),
+        }
+    }
+
+    /// Sends the query of a search, under a fresh identifier, to all permanent
+    /// peers, and waits for hits.
+    fn flood(&mut self, cx: &mut Cx<'_, Self>, at: usize) {
+        let guid = Guid::fresh(cx.rng());
+        self.queries.remember(guid, self.me, cx.now());
+        let search = &mut self.searches[at];
+        search.guids.push(guid);
+        let way = Way::start(search.ttl);
+        let min_speed_kbps = self.config.min_speed_kbps;
+        for link in &self.links {
+            let target = search.query.target.clone();
+            cx.send(link.peer, Message::Query { guid, way, min_speed_kbps, target });
+        }
+        let last = search.ttl >= self.config.ttl;
+        let wait = if last {
+            self.config.search_timeout
+        } else {
+            self.config.ring_wait * u64::from(search.ttl)
+        };
+        let round = u16::try_from(search.guids.len()).unwrap_or(u16::MAX);
+        cx.wake(wait, Timer::Search { round, op: search.op });
+    }
+
+    fn send_walkers(&mut self, cx: &mut Cx<'_, Self>, at: usize) {
+        let guid = Guid::fresh(cx.rng());
+        self.queries.remember(guid, self.me, cx.now());
+        let search = &mut self.searches[at];
+        search.guids.push(guid);
+        let (op, way) = (search.op, Way::start(search.ttl));
+        let originator = (!self.firewalled).then_some(self.me);
+        let body = Arc::new(WalkBody { target: search.query.target.clone(), originator });
+        for _ in 0..self.config.walkers {
+            // The walkers leave evenly over the links: when all were used, the
+            // round begins anew.
+            if let Some(used) = self.queries.used_mut(guid)
+                && self.links.iter().all(|l| *used >> l.slot & 1 == 1)
+            {
+                *used = 0;
+            }
+            let min_speed_kbps = self.config.min_speed_kbps;
+            self.step_walker(cx, self.me, guid, way, min_speed_kbps, &body);
+        }
+        cx.wake(self.config.walk_timeout, Timer::Search { round: 1, op });
+    }
+
+    pub(super) fn on_search_timer(&mut self, cx: &mut Cx<'_, Self>, op: OpId, round: u16) {
+        let current = |s: &Search| s.op == op && s.guids.len() == usize::from(round);
+        let Some(at) = self.searches.iter().position(current) else { return };
+        let search = &mut self.searches[at];
+        let ring = self.config.search == Strategy::ExpandingRing;
+        if ring && search.ttl < self.config.ttl && !self.links.is_empty() {
+            search.ttl = search.ttl.saturating_add(self.config.ring_step).min(self.config.ttl);
+            self.flood(cx, at);
+        } else {
+            self.end_search(cx, at);
+        }
+    }
+
+    fn end_search(&mut self, cx: &mut Cx<'_, Self>, at: usize) {
+        let search = self.searches.swap_remove(at);
+        cx.finish_search(search.op, search.hits);
+    }
+
+    /// Ends all searches with what they have.
+    pub(super) fn end_searches(&mut self, cx: &mut Cx<'_, Self>) {
+        while !self.searches.is_empty() {
+            self.end_search(cx, 0);
+        }
+    }
+
+    /// Takes the records of a hit that came through `from` for the search at
+    /// `at`, as far as they are what was asked for and new.
+    pub(super) fn take_hit(
+        &mut self,
+        cx: &mut Cx<'_, Self>,
+        at: usize,
+        from: Addr,
+        way: Way,
+        body: &HitBody,
+    ) {
+        let search = &mut self.searches[at];
+        let mut new: Vec<Hit> = Vec::new();
+        let mut index = 0;
+        for record in body.records() {
+            let hit = Hit { item: record.item.clone(), provider: body.provider };
+            let wanted = search.query.matches(&hit.item) && new.len() < search.limit();
+            if wanted && !search.knows(&hit) && !new.iter().any(|h| h.item.key() == hit.item.key())
+            {
+                index = record.index;
+                new.push(hit);
+            }
+        }
+        if new.is_empty() || body.provider == self.me {
+            return;
+        }
+        if !(body.push && self.config.push) {
+            let taken = search.take(new);
+            self.report(cx, at, taken);
+        } else if self.firewalled {
+            // Neither side can connect to the other: the hit is of no use.
+        } else if let Some(known) = search.awaited.iter_mut().find(|a| a.servent == body.servent) {
+            let room = usize::from(search.query.limit).saturating_sub(known.hits.len());
+            known.hits.extend(new.into_iter().take(room));
+        } else if search.awaited.len() < usize::from(Query::MAX_LIMIT) {
+            let (servent, provider) = (body.servent, body.provider);
+            search.awaited.push(Awaited { servent, provider, hits: new });
+            self.send_push(cx, from, way.hops, servent, index);
+        }
+    }
+
+    /// The servent at `from` has connected: its hits count, in every search
+    /// that waits for it.
+    pub(super) fn confirm_pushed(&mut self, cx: &mut Cx<'_, Self>, from: Addr, servent: Guid) {
+        // From the back, since a search that ends is replaced by the last one.
+        for at in (0..self.searches.len()).rev() {
+            let search = &mut self.searches[at];
+            let it = |a: &Awaited| a.servent == servent && a.provider == from;
+            if let Some(i) = search.awaited.iter().position(it) {
+                let confirmed = search.awaited.swap_remove(i).hits;
+                let taken = search.take(confirmed);
+                self.report(cx, at, taken);
+            }
+        }
+    }
+
+    /// Ends the search at `at` if it has enough, or tells of the new hits.
+    fn report(&mut self, cx: &mut Cx<'_, Self>, at: usize, taken: u32) {
+        let search = &self.searches[at];
+        if search.hits.len() >= search.limit() {
+            self.end_search(cx, at);
+        } else if taken > 0 {
+            cx.answer(search.op, taken);
+        }
+    }
+}
