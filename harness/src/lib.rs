@@ -1,8 +1,11 @@
-//! Harness.
+//! The lab around the overlays: hosts that run them, workloads, measures and
+//! reports.
 
 pub mod document;
 pub mod net;
 pub mod network;
+pub mod oracle;
 pub mod report;
+pub mod sim;
 pub mod stats;
 pub mod workload;
