@@ -21,8 +21,8 @@ impl TraceHash {
     fn mix(&mut self, word: u64) {
         // One 64x64-bit multiplication whose halves are folded together
         // spreads every input bit over the whole state.
-        let product = u128::from(self.0 ^ word) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835_u128;
-        self.0 = (product >> 64) as u64 ^ product as u64;
+        let product = u128::from(self.0 ^ word) * 0x9e37_79b9_7f4a_7c15_u128;
+        self.0 = ((product >> 64) as u64 ^ product as u64).wrapping_add(0xf39c_c060_5ced_c835);
     }
 
     /// Takes one delivery into account.
