@@ -2,6 +2,7 @@
 //! reports.
 
 pub mod document;
+pub mod graph;
 pub mod net;
 pub mod network;
 pub mod oracle;
