@@ -99,7 +99,11 @@ impl fmt::Display for CatalogProblem {
                  put quotes around a field that contains a comma"
             ),
             Self::FieldCount { found, expected } => {
-                write!(f, "{found} fields where the header has {expected}")
+                write!(
+                    f,
+                    "{found} fields where the header has {expected}: \
+                     one is missing, or a quote is left open"
+                )
             }
             Self::NotUtf8 => f.write_str("not UTF-8: save the file in that encoding"),
             Self::NotANumber(text) => {

@@ -36,7 +36,7 @@
 //!   [`PlacementConfig::replication`] 0.5. Every item has at least one
 //!   provider, so that a search that finds nothing is the overlay's failure.
 //! * **Keyword queries** use words that people would type: not the file type,
-//!   a lone letter or a version number. A set fraction of queries matches
+//!   not a letter or two, not a version number. A set fraction of queries matches
 //!   nothing.
 //! * **Arrivals are an open loop** (Schroeder, Wierman and Harchol-Balter,
 //!   *Open Versus Closed*, NSDI 2006): a slow overlay is asked as often as a

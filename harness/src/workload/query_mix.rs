@@ -82,6 +82,11 @@ impl QueryMix {
     }
 }
 
+/// The shortest word that is typed, in bytes, so that version letters are left
+/// out but a single ideograph is not. KAD draws the same line for the words
+/// that it indexes.
+const MIN_TYPED_BYTES: usize = 3;
+
 /// A query with what its asker has in mind.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
@@ -169,13 +174,13 @@ impl<'a> Questions<'a> {
     }
 
     /// The words of an item's name that people would type: not too common, not
-    /// a lone letter, not a mere number. If the name has no such word, its
-    /// rarest one.
+    /// too short, not a mere number. If the name has no such word, its rarest
+    /// one.
     fn typed_words(&self, item: u32) -> Vec<&'a str> {
         let words = || self.catalog.item(item).keywords().words();
         let names_with = |word: &str| self.index.with_word(word).len();
         let typed: Vec<&str> = words()
-            .filter(|w| w.chars().nth(1).is_some() && w.chars().any(char::is_alphabetic))
+            .filter(|w| w.len() >= MIN_TYPED_BYTES && w.chars().any(char::is_alphabetic))
             .filter(|w| names_with(w) <= self.typed_up_to)
             .collect();
         if typed.is_empty() {

@@ -105,6 +105,10 @@ impl Plan {
     }
 }
 
+/// How often a draw is repeated that does not suit the peer. Bounded, because a
+/// peer may share nearly all that is popular.
+const RETRIES: u32 = 8;
+
 /// Operations as they arrive: an open loop, that is, users do not wait for
 /// answers before they ask again, so that a slow overlay is not spared.
 ///
@@ -184,18 +188,33 @@ impl<'a> Schedule<'a> {
     }
 
     /// An item by popularity that `peer` did not share at first; after a few
-    /// tries any item, since a peer may share nearly all that is popular.
+    /// tries any item.
     fn new_item(&mut self, peer: u32) -> u32 {
         let had = self.placement.shares(peer);
         let popularity = self.questions.popularity();
         let mut item = popularity.draw(&mut self.rng);
-        for _ in 0..8 {
+        for _ in 0..RETRIES {
             if had.binary_search(&item).is_err() {
                 break;
             }
             item = popularity.draw(&mut self.rng);
         }
         item
+    }
+
+    /// A query for something that `peer` did not share at first, since nobody
+    /// searches for what they have; after a few tries for anything.
+    fn question(&mut self, peer: u32) -> Question {
+        let had = self.placement.shares(peer);
+        let has = |wanted: Option<u32>| wanted.is_some_and(|item| had.binary_search(&item).is_ok());
+        let mut question = self.questions.draw(&mut self.rng);
+        for _ in 0..RETRIES {
+            if !has(question.wanted) {
+                break;
+            }
+            question = self.questions.draw(&mut self.rng);
+        }
+        question
     }
 
     fn operation(&mut self) -> (u32, Operation) {
@@ -207,7 +226,7 @@ impl<'a> Schedule<'a> {
         }
         let peer = self.any_peer();
         let operation = match kind {
-            0 => Operation::Search(self.questions.draw(&mut self.rng)),
+            0 => Operation::Search(self.question(peer)),
             1 => Operation::Insert(self.new_item(peer)),
             3 => Operation::Join,
             _ => Operation::Leave,
