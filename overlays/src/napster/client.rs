@@ -8,7 +8,7 @@ use rand::RngExt as _;
 
 use super::message::{Complaint, LineSpeed, MAX_SERVERS, Message, Nick};
 use super::searches::Searches;
-use super::{Blueprint, Config, Napster, Timer, home_server};
+use super::{Blueprint, Config, Napster, Timer, home_server, watch};
 use crate::seam::{
     Addr, Cause, Cx, Footprint, Item, Key, Note, OpId, Outcome, Profile, Query, Reason, Span,
 };
@@ -153,10 +153,15 @@ impl Client {
         }
     }
 
-    /// Takes its place in a converged network.
-    pub(super) fn settle(&mut self, me: Addr, blueprint: &Blueprint) {
+    /// Takes its place in a converged network. One message opens the stream,
+    /// without which neither side would notice that the other is gone.
+    pub(super) fn settle(&mut self, cx: &mut Context<'_>, blueprint: &Blueprint) {
+        let me = cx.me();
         self.servers = in_order_of_trial(me, &blueprint.servers);
-        self.link = self.servers.first().map_or(Link::Out, |&server| Link::LoggedIn(server));
+        if let Some(&server) = self.servers.first() {
+            self.link = Link::LoggedIn(server);
+            cx.send(server, Message::ServerPing);
+        }
         let items = blueprint.shares.get(&me).into_iter().flatten();
         self.shares = items.map(|item| (item.key(), Arc::clone(item))).collect();
     }
@@ -229,7 +234,7 @@ impl Client {
             speed: self.speed,
         };
         cx.send(server, login);
-        cx.wake(self.config.login_timeout, Timer::Login(self.attempt));
+        watch(cx, self.config.login_timeout, Timer::Login(self.attempt));
     }
 
     fn try_next(&mut self, cx: &mut Context<'_>, trouble: Reason) {

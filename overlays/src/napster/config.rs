@@ -30,11 +30,10 @@ crate::parameters! {
         /// Whether a server forwards searches to the servers linked to it; off
         /// makes every search LOCAL.
         pub forward: bool = true;
-        /// Whether a server leaves out results that the searcher has no use
-        /// for, as OpenNap does: its own files, and files of firewalled users
-        /// when it is firewalled itself. Off by default, since other overlays
-        /// return them too.
-        pub usable_only: bool = false;
+        /// Whether firewalled searchers are told of files of firewalled users,
+        /// which they cannot fetch. OpenNap leaves them out; on by default,
+        /// since the other overlays return them too.
+        pub firewalled_pairs: bool = true;
         /// How long a client waits before it logs in again after it lost its
         /// server, give or take half; doubles with each failed round.
         pub relogin_after: Span = Span::from_s(2);

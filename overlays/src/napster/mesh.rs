@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::message::{Listing, MAX_SERVERS, Message};
-use super::{Config, Napster, Timer};
-use crate::seam::{Addr, Cx, Query, Span};
+use super::{Config, Napster, Timer, watch};
+use crate::seam::{Addr, Cause, Cx, Query, Span};
 
 /// The most searches that await other servers at a time; further ones are
 /// answered from the local index alone.
@@ -18,6 +18,7 @@ const RELINK_AFTER: Span = Span::from_s(30);
 struct Merge {
     searcher: Addr,
     tag: u32,
+    cause: Cause,
     query: Query,
     /// How many more results the user gets.
     left: usize,
@@ -53,9 +54,13 @@ impl Mesh {
         self.servers.get(&server).copied().unwrap_or(false)
     }
 
-    /// Links to all of `servers` without a message.
-    pub fn settle(&mut self, me: Addr, servers: &[Addr]) {
+    /// Is linked to all of `servers`. Of each two, one opens the stream.
+    pub fn settle(&mut self, cx: &mut Context<'_>, servers: &[Addr]) {
+        let me = cx.me();
         self.servers = servers.iter().filter(|&&s| s != me).map(|&s| (s, true)).collect();
+        for &server in servers.iter().filter(|&&s| s > me) {
+            cx.send(server, Message::ServerPing);
+        }
     }
 
     /// Asks those of `servers` that are new for a link.
@@ -110,8 +115,9 @@ impl Mesh {
             let query = Query { target: query.target.clone(), limit };
             cx.send(server, Message::RemoteSearch { id, query });
         }
-        cx.wake(config.link_timeout, Timer::Merge(id));
-        self.merges.insert(id, Merge { searcher, tag, query, left, awaiting });
+        let cause = cx.cause();
+        watch(cx, config.link_timeout, Timer::Merge(id));
+        self.merges.insert(id, Merge { searcher, tag, cause, query, left, awaiting });
         true
     }
 
@@ -141,6 +147,7 @@ impl Mesh {
 
     fn end(&mut self, cx: &mut Context<'_>, id: u32) {
         if let Some(merge) = self.merges.remove(&id) {
+            let mut cx = cx.on_behalf_of(merge.cause);
             cx.send(merge.searcher, Message::EndOfSearch { tag: merge.tag });
         }
     }

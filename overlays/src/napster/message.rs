@@ -257,6 +257,9 @@ pub enum Message {
         /// Of the search.
         tag: u32,
     },
+    /// To a server: are you there? Keeps a link open. OpenNap echoes it; nobody
+    /// here waits for the echo.
+    ServerPing,
     /// Client to client: how far away are you? Stands for the ICMP echo that
     /// clients sent.
     Ping {
@@ -304,6 +307,7 @@ mod code {
     pub const FOUND: u16 = 201;
     pub const END_OF_SEARCH: u16 = 202;
     pub const COMMAND_ERROR: u16 = 404;
+    pub const SERVER_PING: u16 = 750;
     pub const SERVER_LOGIN: u16 = 10_010;
     pub const SERVER_ACK: u16 = 10_011;
     pub const REMOTE_SEARCH: u16 = 10_015;
@@ -327,6 +331,7 @@ impl Message {
             Self::EndOfSearch { .. } => code::END_OF_SEARCH,
             Self::Ping { .. } => code::PING,
             Self::Pong { .. } => code::PONG,
+            Self::ServerPing => code::SERVER_PING,
             Self::ServerLogin => code::SERVER_LOGIN,
             Self::ServerAck(_) => code::SERVER_ACK,
             Self::RemoteSearch { .. } => code::REMOTE_SEARCH,
@@ -338,7 +343,7 @@ impl Message {
     fn payload_len(&self) -> usize {
         match self {
             Self::Login { nick, .. } => 1 + nick.len() + 4,
-            Self::LoginAck | Self::ServerLogin => 0,
+            Self::LoginAck | Self::ServerPing | Self::ServerLogin => 0,
             Self::Error(_) => 1,
             Self::Share(item) => item.encoded_len() + MD5_BYTES,
             Self::Unshare(_) => Key::BYTES,
@@ -381,6 +386,7 @@ impl Message {
             code::END_OF_SEARCH => Self::EndOfSearch { tag: r.u32()? },
             code::PING => Self::Ping { tag: r.u32()? },
             code::PONG => Self::Pong { tag: r.u32()? },
+            code::SERVER_PING => Self::ServerPing,
             code::SERVER_LOGIN => Self::ServerLogin,
             code::SERVER_ACK => {
                 let count = r.count("servers", MAX_SERVERS, Addr::BYTES)?;
@@ -411,6 +417,7 @@ impl Wire for Message {
         "remote-search",
         "remote-result",
         "remote-end",
+        "server-ping",
     ];
 
     const MAX_BYTES: usize = 4 + MAX_PAYLOAD_BYTES;
@@ -432,6 +439,7 @@ impl Wire for Message {
             Self::RemoteSearch { .. } => 12,
             Self::RemoteFound { .. } => 13,
             Self::RemoteEnd { .. } => 14,
+            Self::ServerPing => 15,
         }
     }
 
@@ -464,7 +472,7 @@ impl Wire for Message {
                 w.bool(*firewalled);
                 w.u8(speed.0);
             }
-            Self::LoginAck | Self::ServerLogin => {}
+            Self::LoginAck | Self::ServerPing | Self::ServerLogin => {}
             Self::Error(complaint) => w.u8(*complaint as u8),
             Self::Share(item) => encode_item(item, w),
             Self::Unshare(key) => w.key(*key),

@@ -42,8 +42,8 @@ use client::Client;
 use server::Server;
 
 use crate::seam::{
-    About, Addr, Census, Cx, Footprint, Growth, Item, Key, Machine, OpId, Overlay, Profile, Query,
-    Rng, Role, SearchPower, Theory, Transport,
+    About, Addr, Cause, Census, Cx, Footprint, Growth, Item, Key, Machine, OpId, Outcome, Overlay,
+    Profile, Query, Rng, Role, SearchPower, Span, Theory, Transport,
 };
 
 /// A node of a Napster network.
@@ -85,6 +85,13 @@ pub struct Blueprint {
 /// users over them.
 fn home_server(user: Addr, servers: usize) -> usize {
     (user.key().prefix64() % servers.max(1) as u64) as usize
+}
+
+/// Asks for a timer that matters only if an answer stays away for minutes. It
+/// belongs to no operation, or hosts would keep the books of every answered
+/// one open until it is due; whoever it wakes restores the cause.
+fn watch(cx: &mut Cx<'_, Napster>, after: Span, timer: Timer) {
+    cx.on_behalf_of(Cause::UPKEEP).wake(after, timer);
 }
 
 impl Machine for Napster {
@@ -165,21 +172,21 @@ impl Overlay for Napster {
 
     fn insert(&mut self, cx: &mut Cx<'_, Self>, op: OpId, item: &Arc<Item>) {
         match self {
-            Self::Server(_) => cx.finish(op, crate::seam::Outcome::Unsupported),
+            Self::Server(_) => cx.finish(op, Outcome::Unsupported),
             Self::Client(client) => client.insert(cx, op, item),
         }
     }
 
     fn delete(&mut self, cx: &mut Cx<'_, Self>, op: OpId, key: &Key) {
         match self {
-            Self::Server(_) => cx.finish(op, crate::seam::Outcome::Unsupported),
+            Self::Server(_) => cx.finish(op, Outcome::Unsupported),
             Self::Client(client) => client.delete(cx, op, key),
         }
     }
 
     fn search(&mut self, cx: &mut Cx<'_, Self>, op: OpId, query: &Query) {
         match self {
-            Self::Server(_) => cx.finish(op, crate::seam::Outcome::Unsupported),
+            Self::Server(_) => cx.finish(op, Outcome::Unsupported),
             Self::Client(client) => client.search(cx, op, query),
         }
     }
@@ -225,8 +232,8 @@ impl Overlay for Napster {
 
     fn settle(&mut self, cx: &mut Cx<'_, Self>, blueprint: &Blueprint) {
         match self {
-            Self::Server(server) => server.settle(cx.me(), blueprint),
-            Self::Client(client) => client.settle(cx.me(), blueprint),
+            Self::Server(server) => server.settle(cx, blueprint),
+            Self::Client(client) => client.settle(cx, blueprint),
         }
     }
 

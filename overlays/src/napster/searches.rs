@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::message::Message;
-use super::{Config, Napster, Timer};
+use super::{Config, Napster, Timer, watch};
 use crate::seam::{Addr, Cause, Cx, Hit, OpId, Outcome, Query, Reason, Span, Time};
 
 /// The most searches that a client has open at a time.
@@ -60,7 +60,7 @@ impl Searches {
         let tag = self.last_tag;
         let (cause, query) = (cx.cause(), query.clone());
         cx.send(server, Message::Search { tag, local: !config.forward, query: query.clone() });
-        cx.wake(config.search_timeout, Timer::Search(tag));
+        watch(cx, config.search_timeout, Timer::Search(tag));
         self.open.insert(tag, Open { op, cause, query, hits: Vec::new(), phase: Phase::Asked });
     }
 

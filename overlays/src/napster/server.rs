@@ -67,9 +67,10 @@ impl Server {
     }
 
     /// Takes up the service of a converged network.
-    pub(super) fn settle(&mut self, me: Addr, blueprint: &Blueprint) {
+    pub(super) fn settle(&mut self, cx: &mut Context<'_>, blueprint: &Blueprint) {
+        let me = cx.me();
         self.serving = true;
-        self.mesh.settle(me, &blueprint.servers);
+        self.mesh.settle(cx, &blueprint.servers);
         for (&addr, items) in &blueprint.shares {
             let home = home_server(addr, blueprint.servers.len());
             if blueprint.servers[home] != me {
@@ -117,10 +118,12 @@ impl Server {
             Message::RemoteSearch { id, query } => self.remote_search(cx, from, id, &query),
             Message::RemoteFound { id, listing } => self.mesh.on_found(cx, from, id, listing),
             Message::RemoteEnd { id } => self.mesh.on_end(cx, from, id),
+            Message::ServerPing if !self.knows(from) => refuse(cx, from, Complaint::NotLoggedIn),
             Message::LoginAck
             | Message::Error(_)
             | Message::Found { .. }
             | Message::EndOfSearch { .. }
+            | Message::ServerPing
             | Message::Ping { .. }
             | Message::Pong { .. } => {}
         }
@@ -139,6 +142,11 @@ impl Server {
     pub(super) fn on_lost(&mut self, cx: &mut Context<'_>, peer: Addr) {
         self.remove_user(cx, peer);
         self.mesh.on_lost(cx, peer);
+    }
+
+    /// Whether `peer` is a user or a linked server.
+    fn knows(&self, peer: Addr) -> bool {
+        self.users.contains_key(&peer) || self.mesh.is_linked(peer)
     }
 
     fn login(&mut self, cx: &mut Context<'_>, from: Addr, user: User) {
@@ -199,9 +207,10 @@ impl Server {
         };
         let limit = usize::from(query.limit.min(self.config.max_results));
         let usable = |user: Addr| {
-            let pointless = user == from
-                || (searcher.firewalled && self.users.get(&user).is_none_or(|u| u.firewalled));
-            !(self.config.usable_only && pointless)
+            let firewalled = |user| self.users.get(&user).is_some_and(|u| u.firewalled);
+            let connectable =
+                self.config.firewalled_pairs || !searcher.firewalled || !firewalled(user);
+            user != from && connectable
         };
         let hits = self.index.search(&query, limit, usable);
         let left = limit - hits.len();

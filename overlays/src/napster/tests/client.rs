@@ -207,8 +207,11 @@ fn a_search_without_an_end_times_out() {
     let effects = client.search(2, &Query::keywords("song"));
     let [(after, timer)] = woken(&effects)[..] else { panic!("{effects:?}") };
     assert_eq!(after, Span::from_s(180));
+    let watch = &effects.last().unwrap().cause;
+    assert_eq!(*watch, Cause::UPKEEP, "an answered search's books close before that");
     let effects = client.wake(timer);
     assert_eq!(finished(&effects), [(2, Outcome::Failed(Reason::Timeout))]);
+    assert_eq!(effects[0].cause.op, OpId(2));
 }
 
 #[test]

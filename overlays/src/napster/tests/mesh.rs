@@ -54,7 +54,8 @@ fn servers_introduce_each_other() {
 #[test]
 fn a_search_is_merged_from_all_servers() {
     let mut server = linked(&Config::default());
-    server.user(1, &["song a"]);
+    server.user(1, &[]);
+    server.user(2, &["song a"]);
     let id = forwarded(&mut server, 3);
     assert!(server.receive(peer(9), found(id, "song z", 9)).is_empty(), "not a server");
     assert!(server.receive(OTHERS[0], found(id, "noise", 9)).is_empty(), "no match");

@@ -108,6 +108,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         ),
         Just(Message::LoginAck),
         Just(Message::ServerLogin),
+        Just(Message::ServerPing),
         prop::sample::select(vec![
             Complaint::NotLoggedIn,
             Complaint::ServerFull,

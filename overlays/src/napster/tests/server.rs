@@ -27,7 +27,8 @@ fn words_all_match_and_the_limit_holds() {
 fn the_server_returns_no_more_than_its_own_limit() {
     let mut server = Bench::server(&Config { max_results: 2, ..Config::default() });
     server.user(1, &["a x", "b x", "c x", "d x"]);
-    assert_eq!(server.answers(1, &Query::keywords("x")).len(), 2);
+    server.user(2, &[]);
+    assert_eq!(server.answers(2, &Query::keywords("x")).len(), 2);
 }
 
 #[test]
@@ -36,11 +37,12 @@ fn everybody_gets_a_turn_when_more_match_than_are_returned() {
     for user in 0..50 {
         server.user(user, &["song"]);
     }
+    server.user(50, &[]);
     let mut query = Query::keywords("song");
     query.limit = 5;
     let mut shown = [0_u32; 50];
     for _ in 0..100 {
-        let hits = server.answers(0, &query);
+        let hits = server.answers(50, &query);
         assert_eq!(hits.len(), 5);
         for hit in hits {
             shown[hit.provider.index() as usize] += 1;
@@ -72,7 +74,7 @@ fn a_second_login_replaces_the_first() {
     let mut server = Bench::server(&Config::default());
     server.user(1, &["song"]);
     server.user(1, &[]);
-    assert!(server.answers(1, &Query::keywords("song")).is_empty(), "a new session starts empty");
+    assert_eq!(server.node.footprint().index_entries, 0, "a new session starts empty");
 
     server.receive(peer(1), Message::Share(item("song")));
     let effects = server.receive(peer(2), login(1));
@@ -92,6 +94,7 @@ fn strangers_are_refused() {
         Message::Unshare(item("x").key()),
         Message::Search { tag: 1, local: false, query: query.clone() },
         Message::RemoteSearch { id: 1, query },
+        Message::ServerPing,
     ] {
         let effects = server.receive(peer(6), message);
         assert_eq!(sent(&effects), [(peer(6), Message::Error(Complaint::NotLoggedIn))]);
@@ -131,28 +134,32 @@ fn users_and_their_files_are_bounded() {
 }
 
 #[test]
-fn useless_results_are_left_out_on_request() {
-    let mut server = Bench::server(&Config { usable_only: true, ..Config::default() });
-    server.user(1, &["song"]);
-    server.user(2, &["song"]);
+fn results_are_of_use_to_the_searcher() {
     let firewalled = |index| Message::Login {
         nick: Nick::of(peer(index)),
         data_port: 0,
         firewalled: true,
         speed: LineSpeed::UNKNOWN,
     };
-    for index in [3, 4] {
-        server.receive(peer(index), firewalled(index));
-        server.receive(peer(index), Message::Share(item("song")));
-    }
-    let mut providers = |user| {
+    let providers = |config: &Config, user| {
+        let mut server = Bench::server(config);
+        server.user(1, &["song"]);
+        server.user(2, &["song"]);
+        for index in [3, 4] {
+            server.receive(peer(index), firewalled(index));
+            server.receive(peer(index), Message::Share(item("song")));
+        }
         let hits = server.answers(user, &Query::keywords("song"));
         let mut indices: Vec<u32> = hits.iter().map(|hit| hit.provider.index()).collect();
         indices.sort_unstable();
         indices
     };
-    assert_eq!(providers(1), [2, 3, 4]);
-    assert_eq!(providers(3), [1, 2], "two firewalled peers cannot connect");
+    let all = Config::default();
+    assert_eq!(providers(&all, 1), [2, 3, 4], "one's own files are no result");
+    assert_eq!(providers(&all, 3), [1, 2, 4]);
+    let opennap = Config { firewalled_pairs: false, ..Config::default() };
+    assert_eq!(providers(&opennap, 1), [2, 3, 4]);
+    assert_eq!(providers(&opennap, 3), [1, 2], "two firewalled peers cannot connect");
 }
 
 #[test]
@@ -168,7 +175,8 @@ fn results_name_the_data_port() {
     server.receive(at(1), login);
     server.receive(at(1), Message::Share(item("song")));
     let query = Query { target: Target::Exact(item("song").key()), limit: 1 };
-    let effects = server.receive(at(1), Message::Search { tag: 1, local: false, query });
+    server.user(2, &[]);
+    let effects = server.receive(peer(2), Message::Search { tag: 1, local: false, query });
     let messages = sent(&effects);
     let [(_, Message::Found { listing, .. }), _] = &messages[..] else { panic!("{messages:?}") };
     assert_eq!(listing.hit.provider, at(9));

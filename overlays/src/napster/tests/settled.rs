@@ -95,8 +95,14 @@ fn settled(config: &Config, servers: u32, peers: u32) -> Network {
     let mut rng = Stream::Protocol.rng(1);
     let blueprint = Napster::blueprint(config, census, &mut rng).expect("there is a server");
     let addrs: Vec<Addr> = network.nodes.keys().copied().collect();
-    for addr in addrs {
-        network.at(addr, |bench| bench.call(0, |node, cx| node.settle(cx, &blueprint)));
+    let settle = |addr: Addr| {
+        let bench = network.nodes.get_mut(&addr).unwrap();
+        (addr, bench.call(0, |node, cx| node.settle(cx, &blueprint)))
+    };
+    // Everybody is in place before the first message arrives.
+    let effects: Vec<_> = addrs.into_iter().map(settle).collect();
+    for (addr, effects) in effects {
+        network.run(addr, effects);
     }
     network
 }
