@@ -82,6 +82,57 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// An operation that starts now; `tag` is the driver's own mark.
+    pub const fn new(id: OpId, verb: Verb, node: u32, started: Time, tag: u64) -> Self {
+        Self {
+            id,
+            verb,
+            node,
+            started,
+            first_answer: None,
+            ended: None,
+            hops: 0,
+            messages: 0,
+            bytes: 0,
+            timeouts: 0,
+            ends: 0,
+            tag,
+            receivers: Vec::new(),
+            // The start itself is under way until its effects are carried out.
+            pending: 1,
+        }
+    }
+
+    /// Counts a message that it caused.
+    #[inline]
+    pub const fn count_sent(&mut self, bytes: u64) {
+        self.messages += 1;
+        self.bytes += bytes;
+    }
+
+    /// Notes an answer: the first one fixes the hops.
+    pub const fn answer(&mut self, cause: Cause, now: Time) {
+        if self.first_answer.is_none() && self.ends == 0 {
+            self.first_answer = Some(now);
+            self.hops = cause.hops;
+        }
+    }
+
+    /// Notes the end. Returns whether it was the first; a second end is
+    /// counted but changes nothing.
+    pub const fn finish(&mut self, cause: Cause, now: Time, outcome: &Outcome) -> bool {
+        // What is not supported was not done, so it has no hops to speak of.
+        if !matches!(outcome, Outcome::Unsupported) {
+            self.answer(cause, now);
+        }
+        self.ends += 1;
+        if self.ends > 1 {
+            return false;
+        }
+        self.ended = Some(now);
+        true
+    }
+
     /// Whether it has ended and nothing it caused is under way any more.
     const fn is_closed(&self) -> bool {
         self.pending == 0 && self.ends > 0
@@ -104,23 +155,7 @@ impl Operations {
     /// Enters a new operation.
     pub fn start(&mut self, verb: Verb, node: u32, now: Time, tag: u64) -> OpId {
         let id = OpId(u32::try_from(self.slots.len() + 1).expect("fewer than 2^32 operations"));
-        let operation = Operation {
-            id,
-            verb,
-            node,
-            started: now,
-            first_answer: None,
-            ended: None,
-            hops: 0,
-            messages: 0,
-            bytes: 0,
-            timeouts: 0,
-            ends: 0,
-            tag,
-            receivers: Vec::new(),
-            // The start itself is under way until its effects are carried out.
-            pending: 1,
-        };
+        let operation = Operation::new(id, verb, node, now, tag);
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.live[slot as usize] = Some(operation);
@@ -149,8 +184,7 @@ impl Operations {
     #[inline]
     pub fn count_sent(&mut self, cause: Cause, bytes: u64) {
         if let Some(op) = self.get_mut(cause.op) {
-            op.messages += 1;
-            op.bytes += bytes;
+            op.count_sent(bytes);
         }
     }
 
@@ -193,32 +227,16 @@ impl Operations {
         taken
     }
 
-    /// Notes an answer: the first one fixes the hops.
+    /// Notes an answer.
     pub fn answer(&mut self, id: OpId, cause: Cause, now: Time) {
-        if let Some(op) = self.get_mut(id)
-            && op.first_answer.is_none()
-            && op.ends == 0
-        {
-            op.first_answer = Some(now);
-            op.hops = cause.hops;
+        if let Some(op) = self.get_mut(id) {
+            op.answer(cause, now);
         }
     }
 
-    /// Notes the end. Returns whether it was the first; a second end is
-    /// counted but changes nothing.
+    /// Notes the end. Returns whether it was the first.
     pub fn finish(&mut self, id: OpId, cause: Cause, now: Time, outcome: &Outcome) -> bool {
-        if matches!(outcome, Outcome::Unsupported) {
-            // Nothing was done, so there are no hops to speak of.
-        } else {
-            self.answer(id, cause, now);
-        }
-        let Some(op) = self.get_mut(id) else { return false };
-        op.ends += 1;
-        if op.ends > 1 {
-            return false;
-        }
-        op.ended = Some(now);
-        true
+        self.get_mut(id).is_some_and(|op| op.finish(cause, now, outcome))
     }
 
     /// The operations that started at `node` and have not ended.

@@ -38,8 +38,9 @@ impl Traffic {
         }
     }
 
+    /// Counts a message that is sent.
     #[inline]
-    pub(super) fn count_sent(&mut self, kind: usize, bytes: u64, is_upkeep: bool) {
+    pub fn count_sent(&mut self, kind: usize, bytes: u64, is_upkeep: bool) {
         self.sent_by_kind[kind] += 1;
         self.sent += 1;
         self.sent_bytes += bytes;
