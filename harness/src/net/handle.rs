@@ -2,17 +2,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use overlays::{Addr, Footprint, Item, Key, Outcome, Profile, Query, Reason};
+use overlays::{Addr, Footprint, Item, Key, OpId, Outcome, Profile, Query, Reason};
 use tokio::sync::{mpsc, oneshot};
 
 use super::counters::Counters;
-use super::run::Call;
+use crate::sim::Request;
 
 /// What a handle asks of its node's task.
 #[derive(Debug)]
 pub(super) enum Command {
     /// Call a verb.
-    Call(Call, oneshot::Sender<Outcome>),
+    Ask(Request, oneshot::Sender<(OpId, Outcome)>),
     /// What does the node keep?
     Footprint(oneshot::Sender<Footprint>),
     /// Whom does it know?
@@ -46,49 +46,50 @@ impl NodeHandle {
 
     /// Enters the network through `via`, known members.
     pub async fn join(&self, via: &[Addr]) -> Outcome {
-        self.call(Call::Join(via.to_vec())).await
+        self.ask(Request::Join(via.to_vec())).await.1
     }
 
     /// Leaves politely, after which the node stops.
     pub async fn leave(&self) -> Outcome {
-        self.call(Call::Leave).await
+        self.ask(Request::Leave).await.1
     }
 
     /// Shares `item`.
     pub async fn insert(&self, item: Arc<Item>) -> Outcome {
-        self.call(Call::Insert(item)).await
+        self.ask(Request::Insert(item)).await.1
     }
 
     /// Stops sharing the item with this key.
     pub async fn delete(&self, key: Key) -> Outcome {
-        self.call(Call::Delete(key)).await
+        self.ask(Request::Delete(key)).await.1
     }
 
     /// Looks for items and their providers.
     pub async fn search(&self, query: Query) -> Outcome {
-        self.call(Call::Search(query)).await
+        self.ask(Request::Search(query)).await.1
     }
 
     /// Finds the node responsible for `key`.
     pub async fn locate(&self, key: Key) -> Outcome {
-        self.call(Call::Locate(key)).await
+        self.ask(Request::Locate(key)).await.1
     }
 
-    /// Calls a verb and waits for its outcome.
-    pub async fn call(&self, call: Call) -> Outcome {
-        self.ask(|reply| Command::Call(call, reply))
+    /// Calls a verb and waits for its outcome. Also tells the operation's
+    /// number, or [`OpId::NONE`] if it never got one.
+    pub async fn ask(&self, request: Request) -> (OpId, Outcome) {
+        self.order(|reply| Command::Ask(request, reply))
             .await
-            .unwrap_or(Outcome::Failed(Reason::NodeDown))
+            .unwrap_or((OpId::NONE, Outcome::Failed(Reason::NodeDown)))
     }
 
     /// What the node keeps; `None` once it has stopped.
     pub async fn footprint(&self) -> Option<Footprint> {
-        self.ask(Command::Footprint).await
+        self.order(Command::Footprint).await
     }
 
     /// The nodes it keeps contact details of; `None` once it has stopped.
     pub async fn neighbours(&self) -> Option<Vec<Addr>> {
-        self.ask(Command::Neighbours).await
+        self.order(Command::Neighbours).await
     }
 
     /// What went wrong at the node so far; works after it has stopped, too.
@@ -105,7 +106,7 @@ impl NodeHandle {
         self.commands.closed().await;
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+    async fn order<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
         let (reply, answer) = oneshot::channel();
         self.commands.send(command(reply)).await.ok()?;
         answer.await.ok()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use overlays::Addr;
+use overlays::{Addr, Cause};
 use tokio::task::AbortHandle;
 
 use super::stream::{Overflow, Queue, StreamId};
@@ -14,6 +14,8 @@ pub(super) struct Connection {
     pub(super) id: StreamId,
     /// Whether this node opened it.
     pub(super) opened_here: bool,
+    /// Why, if so: the cause of the first message.
+    pub(super) opened_for: Cause,
     /// What is sent on it.
     pub(super) queue: Queue,
     /// Ends its task at once.
@@ -116,8 +118,8 @@ impl Links {
     }
 
     /// Removes a connection that has ended. Returns the peer if the stream to
-    /// it is lost by that.
-    pub(super) fn end(&mut self, id: StreamId) -> Option<Addr> {
+    /// it is lost by that, and why it had been opened.
+    pub(super) fn end(&mut self, id: StreamId) -> Option<(Addr, Cause)> {
         self.strangers.remove(&id);
         let peer = self.peers.remove(&id)?;
         let link = self.by_peer.get_mut(&peer)?;
@@ -125,16 +127,17 @@ impl Links {
             link.receiving = None;
             return None;
         }
+        let lost = Some((peer, link.sending.opened_for));
         match link.receiving.take() {
             Some(other) => {
                 link.sending = other;
                 link.broken = true;
-                Some(peer)
+                lost
             }
             None => {
                 let reported = link.broken;
                 self.by_peer.remove(&peer);
-                (!reported).then_some(peer)
+                if reported { None } else { lost }
             }
         }
     }

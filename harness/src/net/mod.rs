@@ -65,6 +65,7 @@
 mod counters;
 pub mod frame;
 mod handle;
+mod judge;
 mod ledger;
 mod limits;
 mod links;
@@ -81,7 +82,7 @@ mod toy;
 
 pub use counters::Counters;
 pub use handle::NodeHandle;
-pub use ledger::{Ledger, OperationKind, OperationRecord, Traffic};
+pub use ledger::Ledger;
 pub use limits::Limits;
 pub use network::{LiveMeasures, LiveNetwork, LiveOptions};
-pub use run::{Call, Script, Step, live};
+pub use run::{Script, Step, live};

@@ -1,19 +1,22 @@
 //! A whole network over sockets on this machine.
 
+use std::collections::BTreeMap;
 use std::io;
-use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use overlays::{Addr, Footprint, Overlay, Profile, Role, Span, Wire};
+use overlays::{Addr, Footprint, Hit, OpId, Outcome, Overlay, Profile, Role, Span};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::counters::Counters;
 use super::handle::{Command, NodeHandle};
-use super::ledger::{Ledger, OperationRecord, Traffic};
+use super::judge::Judge;
+use super::ledger::Ledger;
 use super::limits::Limits;
 use super::node::{self, Shared, Sockets};
+use crate::oracle::Grade;
+use crate::sim::{Operation, Request, Traffic};
 
 /// How long nothing may be sent on behalf of an operation for the network to
 /// count as at rest.
@@ -29,23 +32,23 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_millis(900);
 #[derive(Clone, Debug)]
 pub struct LiveOptions {
     /// How many peers. Servers that the overlay needs come on top.
-    pub peers: usize,
+    pub peers: u32,
     /// The seed of the nodes' random streams.
     pub seed: u64,
     /// Whether upkeep timers run.
     pub maintenance: bool,
     /// The limits of each node.
     pub limits: Limits,
-    /// What the nodes are like, peers first, then servers; their addresses are
+    /// What the nodes are like, servers first, then peers; their addresses are
     /// ignored, since each node gets the one it has bound. Nodes beyond the
-    /// list are unremarkable, with the identifier that the simulator's node of
-    /// the same index has by default.
+    /// list are unremarkable; such a peer's identifier is the hash of its
+    /// number among the peers, so that it does not depend on the port.
     pub profiles: Vec<Profile>,
 }
 
 impl LiveOptions {
     /// Unremarkable peers with upkeep and the default limits.
-    pub fn new(peers: usize, seed: u64) -> Self {
+    pub fn new(peers: u32, seed: u64) -> Self {
         let limits = Limits::default();
         Self { peers, seed, maintenance: true, limits, profiles: Vec::new() }
     }
@@ -57,20 +60,21 @@ pub struct LiveMeasures {
     /// The overlay's name.
     pub overlay: &'static str,
     /// How many peers it had.
-    pub peers: usize,
+    pub peers: u32,
     /// How many servers.
-    pub servers: usize,
+    pub servers: u32,
     /// The seed.
     pub seed: u64,
     /// How long it ran.
     pub elapsed: Span,
     /// All operations in the order of their start. Those that an interruption
-    /// cut short have failed with `NodeDown`.
-    pub operations: Vec<OperationRecord>,
-    /// Traffic that belongs to no operation.
-    pub upkeep: Traffic,
-    /// Traffic by kind of message.
-    pub by_kind: Vec<(&'static str, Traffic)>,
+    /// cut short have failed.
+    pub operations: Vec<Operation>,
+    /// The grades of those that were graded: what peers were asked by a script
+    /// or through [`LiveNetwork::ask`] and had an outcome in time.
+    pub grades: BTreeMap<OpId, Grade>,
+    /// What was sent and arrived.
+    pub traffic: Traffic,
     /// What each node still running at the end kept, with its role.
     pub footprints: Vec<(Role, Footprint)>,
     /// What went wrong, over all nodes.
@@ -82,15 +86,15 @@ pub struct LiveMeasures {
     pub interrupted: bool,
 }
 
-/// A running network: peers first, then the overlay's servers. Nobody has
-/// joined anything yet.
-#[derive(Debug)]
+/// A running network: the overlay's servers first, then the peers, as in the
+/// simulator. Nobody has joined anything yet.
 pub struct LiveNetwork<O: Overlay> {
     nodes: Vec<NodeHandle>,
-    peers: usize,
+    servers: usize,
     tasks: JoinSet<()>,
     shared: Shared,
-    overlay: PhantomData<fn() -> O>,
+    judge: Arc<Mutex<Judge<O>>>,
+    indices: Arc<BTreeMap<Addr, u32>>,
 }
 
 impl<O: Overlay> LiveNetwork<O> {
@@ -104,51 +108,85 @@ impl<O: Overlay> LiveNetwork<O> {
             seed: options.seed,
             maintenance: options.maintenance,
             limits: options.limits,
-            ledger: Ledger::new(O::Message::KINDS),
+            ledger: Ledger::new::<O::Message>(),
         };
-        let servers = O::servers(config) as usize;
-        let mut network = Self {
-            nodes: Vec::with_capacity(options.peers + servers),
-            peers: options.peers,
-            tasks: JoinSet::new(),
-            shared,
-            overlay: PhantomData,
-        };
-        for i in 0..options.peers + servers {
+        let servers = O::servers(config);
+        let mut tasks = JoinSet::new();
+        let mut nodes = Vec::new();
+        for index in 0..servers + options.peers {
             let sockets = Sockets::bind().await?;
-            let index = Addr::from_index(u32::try_from(i).map_err(io::Error::other)?);
-            let default = || match i < options.peers {
-                true => Profile::peer(index),
-                false => Profile::server(index),
-            };
-            let mut profile = options.profiles.get(i).copied().unwrap_or_else(default);
+            let given = options.profiles.get(index as usize).copied();
+            let mut profile = given.unwrap_or_else(|| default_profile(index, servers));
             profile.addr = sockets.addr();
-            let shared = &network.shared;
-            let tasks = &mut network.tasks;
-            let node = node::start::<O>(config, profile, i as u64, sockets, shared, tasks);
-            network.nodes.push(node);
+            nodes.push(node::start::<O>(config, profile, index, sockets, &shared, &mut tasks));
         }
-        Ok(network)
+        let profiles = nodes.iter().map(|node| *node.profile()).collect();
+        let judge = Judge::new(config, profiles, options.seed);
+        Ok(Self {
+            indices: Arc::new((0..).zip(&nodes).map(|(i, node)| (node.addr(), i)).collect()),
+            nodes,
+            servers: servers as usize,
+            tasks,
+            shared,
+            judge: Arc::new(Mutex::new(judge)),
+        })
     }
 
-    /// All nodes: peers, then servers.
+    /// All nodes: servers, then peers.
     pub fn nodes(&self) -> &[NodeHandle] {
         &self.nodes
     }
 
-    /// The peers.
-    pub fn peers(&self) -> &[NodeHandle] {
-        &self.nodes[..self.peers]
-    }
-
     /// The servers.
     pub fn servers(&self) -> &[NodeHandle] {
-        &self.nodes[self.peers..]
+        &self.nodes[..self.servers]
+    }
+
+    /// The peers.
+    pub fn peers(&self) -> &[NodeHandle] {
+        &self.nodes[self.servers..]
     }
 
     /// The network's books.
     pub const fn ledger(&self) -> &Ledger {
         &self.shared.ledger
+    }
+
+    /// Asks node number `node` for something; its outcome will be graded.
+    /// Contacts of a join, and nodes in the outcome, are given by index as the
+    /// simulator does. `None` if there is no such node.
+    pub fn ask(
+        &self,
+        node: u32,
+        request: &Request,
+    ) -> Option<impl Future<Output = Outcome> + Send + use<O>> {
+        let handle = self.nodes.get(node as usize)?.clone();
+        let named = request.clone();
+        let addressed = match request {
+            Request::Join(via) => {
+                let addr = |index: &Addr| Some(self.nodes.get(index.index() as usize)?.addr());
+                Request::Join(via.iter().filter_map(addr).collect())
+            }
+            other => other.clone(),
+        };
+        let (judge, shared) = (Arc::clone(&self.judge), self.shared.clone());
+        let indices = Arc::clone(&self.indices);
+        Some(async move {
+            let since = shared.now();
+            lock(&judge).starts(node, &named, since);
+            let (op, outcome) = handle.ask(addressed).await;
+            let outcome = by_index(&indices, outcome);
+            lock(&judge).ends(op, node, &named, since, shared.now(), &outcome);
+            outcome
+        })
+    }
+
+    /// Stops node number `node` at once, as a crash would.
+    pub async fn kill(&self, node: u32) {
+        if let Some(handle) = self.nodes.get(node as usize) {
+            lock(&self.judge).stopped(node, self.shared.now());
+            handle.stop().await;
+        }
     }
 
     /// Waits until nothing has been sent on behalf of any operation for a
@@ -191,13 +229,13 @@ impl<O: Overlay> LiveNetwork<O> {
         }
         LiveMeasures {
             overlay: O::ABOUT.name,
-            peers: self.peers,
-            servers: self.nodes.len() - self.peers,
+            peers: self.peers().len() as u32,
+            servers: self.servers as u32,
             seed: self.shared.seed,
             elapsed,
             operations: self.ledger().operations(),
-            upkeep: self.ledger().upkeep(),
-            by_kind: self.ledger().by_kind(),
+            grades: lock(&self.judge).grades(),
+            traffic: self.ledger().traffic(),
             footprints,
             counters,
             aborted_tasks,
@@ -218,4 +256,31 @@ impl<O: Overlay> LiveNetwork<O> {
         self.tasks.shutdown().await;
         left
     }
+}
+
+/// An unremarkable node; the first `servers` ones are servers.
+fn default_profile(index: u32, servers: u32) -> Profile {
+    match index.checked_sub(servers) {
+        Some(peer) => Profile::peer(Addr::from_index(peer)),
+        None => Profile::server(Addr::from_index(index)),
+    }
+}
+
+/// An outcome with nodes given by index; an address that is nobody's stays.
+fn by_index(indices: &BTreeMap<Addr, u32>, outcome: Outcome) -> Outcome {
+    let index = |addr: Addr| indices.get(&addr).map_or(addr, |&i| Addr::from_index(i));
+    match outcome {
+        Outcome::Located(addr) => Outcome::Located(index(addr)),
+        Outcome::Found(hits) => {
+            let hit = |hit: Hit| Hit { provider: index(hit.provider), ..hit };
+            Outcome::Found(hits.into_iter().map(hit).collect())
+        }
+        other => other,
+    }
+}
+
+/// The judge stays usable when a task panicked while holding it: at worst an
+/// operation is not graded.
+fn lock<O: Overlay>(judge: &Mutex<Judge<O>>) -> MutexGuard<'_, Judge<O>> {
+    judge.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -18,12 +18,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::frame::{self, Header};
 use super::handle::{Command, NodeHandle, SharedCounters};
-use super::ledger::{Ledger, OperationKind};
+use super::ledger::Ledger;
 use super::limits::Limits;
 use super::links::{Connection, Links, Standing};
-use super::run::Call;
 use super::stream::{End, Origin, Overflow, Stream, StreamEvent, StreamId};
 use super::timers::Timers;
+use crate::sim::{Request, Verb};
 
 /// How much later a machine learns that a stream was refused at once, so that
 /// a machine which tries again at once cannot spin.
@@ -93,7 +93,7 @@ impl Sockets {
 pub(super) fn start<O: Overlay>(
     config: &Arc<O::Config>,
     profile: Profile,
-    index: u64,
+    index: u32,
     sockets: Sockets,
     shared: &Shared,
     tasks: &mut JoinSet<()>,
@@ -104,7 +104,8 @@ pub(super) fn start<O: Overlay>(
     let node = Node {
         machine: O::new(config, &profile),
         profile,
-        rng: RandomStream::Protocol.rng_of(shared.seed, index),
+        index,
+        rng: RandomStream::Protocol.rng_of(shared.seed, u64::from(index)),
         effects: Vec::new(),
         timers: Timers::new(shared.limits.timers),
         links: Links::default(),
@@ -135,6 +136,7 @@ enum Event<M> {
 struct Node<O: Overlay> {
     machine: O,
     profile: Profile,
+    index: u32,
     rng: Rng,
     effects: Vec<Effect<O>>,
     timers: Timers<(Cause, <O as Machine>::Timer)>,
@@ -142,7 +144,7 @@ struct Node<O: Overlay> {
     /// Streams that were refused or cut here, and when the machine is told.
     /// Until then, nothing is sent to these peers on streams: a machine that
     /// has not heard of the hole must not go on behind it.
-    losses: VecDeque<(Time, Addr)>,
+    losses: VecDeque<(Time, Addr, Cause)>,
     streams: JoinSet<()>,
     streams_opened: StreamId,
     event_sender: mpsc::Sender<StreamEvent<<O as Machine>::Message>>,
@@ -158,8 +160,8 @@ struct Node<O: Overlay> {
 
 /// An operation under way.
 struct Operation {
-    kind: OperationKind,
-    reply: oneshot::Sender<Outcome>,
+    verb: Verb,
+    reply: oneshot::Sender<(OpId, Outcome)>,
 }
 
 impl<O: Overlay> Node<O> {
@@ -210,7 +212,7 @@ impl<O: Overlay> Node<O> {
     }
 
     fn next_due(&self) -> Option<Instant> {
-        let loss = self.losses.front().map(|&(due, _)| due);
+        let loss = self.losses.front().map(|&(due, ..)| due);
         let due = self.timers.next_due().into_iter().chain(loss).min()?;
         let due = Duration::from_micros(due.as_us());
         // A timer beyond what the clock can express is never due.
@@ -224,7 +226,7 @@ impl<O: Overlay> Node<O> {
             let outcome = Outcome::Failed(Reason::NodeDown);
             self.shared.ledger.finished(op, Cause::start(op), &outcome, now);
             // An error means that the caller has stopped waiting.
-            let _ = operation.reply.send(outcome);
+            let _ = operation.reply.send((op, outcome));
         }
         self.links.close_all();
         if !stopped {
@@ -266,11 +268,7 @@ impl<O: Overlay> Node<O> {
                     self.set_timer(now + after, (Cause::UPKEEP, timer));
                 }
             }
-            Action::Answer { op, hits } => {
-                if hits > 0 {
-                    self.shared.ledger.answered(op, cause, now);
-                }
-            }
+            Action::Answer { op, .. } => self.shared.ledger.answered(op, cause, now),
             Action::Finish { op, outcome } => self.end_operation(op, cause, outcome, now),
             Action::Close { peer } => self.links.close(peer),
             // Contexts are made with recording off, so none arrives.
@@ -280,11 +278,11 @@ impl<O: Overlay> Node<O> {
 
     fn send(&mut self, cause: Cause, to: Addr, message: &O::Message) {
         let cause = cause.next(message.is_reply());
-        self.shared.ledger.sent(cause, message.kind(), message.encoded_len() as u64);
+        self.shared.ledger.sent(cause, message);
         let frame = frame::encode(&Header { sender: self.profile.addr, cause }, message);
         match O::transport(message) {
             Transport::Datagram => self.queue_datagram(to, frame),
-            Transport::Stream => self.send_on_stream(to, frame),
+            Transport::Stream => self.send_on_stream(cause, to, frame),
         }
     }
 
@@ -296,37 +294,37 @@ impl<O: Overlay> Node<O> {
         }
     }
 
-    fn send_on_stream(&mut self, to: Addr, frame: Vec<u8>) {
-        if self.losses.iter().any(|&(_, peer)| peer == to) {
+    fn send_on_stream(&mut self, cause: Cause, to: Addr, frame: Vec<u8>) {
+        if self.losses.iter().any(|&(_, peer, _)| peer == to) {
             return;
         }
         if !self.links.contains(to) {
             if self.links.len() >= self.shared.limits.streams {
                 self.counters.count(|c| c.refused_streams += 1);
-                self.lose(to);
+                self.lose(to, cause);
                 return;
             }
-            let connection = self.connect(Origin::Opened(to));
+            let connection = self.connect(Origin::Opened(to), cause);
             self.links.open(to, connection);
         }
         if let Err(Overflow) = self.links.push(to, frame) {
             self.counters.count(|c| c.overflowed_streams += 1);
             self.links.cut(to);
-            self.lose(to);
+            self.lose(to, cause);
         }
     }
 
-    fn lose(&mut self, peer: Addr) {
-        self.losses.push_back((self.shared.now() + REFUSAL_DELAY, peer));
+    fn lose(&mut self, peer: Addr, cause: Cause) {
+        self.losses.push_back((self.shared.now() + REFUSAL_DELAY, peer, cause));
     }
 
-    fn connect(&mut self, origin: Origin) -> Connection {
+    fn connect(&mut self, origin: Origin, opened_for: Cause) -> Connection {
         self.streams_opened += 1;
         let id = self.streams_opened;
         let opened_here = matches!(origin, Origin::Opened(_));
         let (queue, stream) = Stream::new(id, self.event_sender.clone(), self.shared.limits);
         let abort = self.streams.spawn(stream.run(origin));
-        Connection { id, opened_here, queue, abort }
+        Connection { id, opened_here, opened_for, queue, abort }
     }
 
     fn set_timer(&mut self, due: Time, what: (Cause, O::Timer)) {
@@ -341,15 +339,15 @@ impl<O: Overlay> Node<O> {
             return;
         };
         self.shared.ledger.finished(op, cause, &outcome, now);
-        self.left |= operation.kind == OperationKind::Leave && outcome == Outcome::Done;
+        self.left |= operation.verb == Verb::Leave && outcome == Outcome::Done;
         // An error means that the caller has stopped waiting.
-        let _ = operation.reply.send(outcome);
+        let _ = operation.reply.send((op, outcome));
     }
 
     fn on_command(&mut self, command: Command) {
         // An error of a reply means that the caller has stopped waiting.
         match command {
-            Command::Call(call, reply) => self.on_call(call, reply),
+            Command::Ask(request, reply) => self.on_request(&request, reply),
             Command::Footprint(reply) => {
                 let _ = reply.send(self.machine.footprint());
             }
@@ -362,25 +360,24 @@ impl<O: Overlay> Node<O> {
         }
     }
 
-    fn on_call(&mut self, call: Call, reply: oneshot::Sender<Outcome>) {
-        let kind = OperationKind::of(&call);
+    fn on_request(&mut self, request: &Request, reply: oneshot::Sender<(OpId, Outcome)>) {
+        let verb = request.verb();
         let room = self.operations.len() < self.shared.limits.operations;
-        let started = room
-            .then(|| self.shared.ledger.start(kind, self.profile.addr, self.shared.now()))
-            .flatten();
+        let now = self.shared.now();
+        let started = room.then(|| self.shared.ledger.start(verb, self.index, now)).flatten();
         let Some(op) = started else {
             self.counters.count(|c| c.refused_operations += 1);
-            let _ = reply.send(Outcome::Failed(Reason::Full));
+            let _ = reply.send((OpId::NONE, Outcome::Failed(Reason::Full)));
             return;
         };
-        self.operations.insert(op, Operation { kind, reply });
-        self.drive(Cause::start(op), |machine, cx| match &call {
-            Call::Join(via) => machine.join(cx, op, via),
-            Call::Leave => machine.leave(cx, op),
-            Call::Insert(item) => machine.insert(cx, op, item),
-            Call::Delete(key) => machine.delete(cx, op, key),
-            Call::Search(query) => machine.search(cx, op, query),
-            Call::Locate(key) => machine.locate(cx, op, key),
+        self.operations.insert(op, Operation { verb, reply });
+        self.drive(Cause::start(op), |machine, cx| match request {
+            Request::Join(via) => machine.join(cx, op, via),
+            Request::Leave => machine.leave(cx, op),
+            Request::Insert(item) => machine.insert(cx, op, item),
+            Request::Delete(key) => machine.delete(cx, op, key),
+            Request::Search(query) => machine.search(cx, op, query),
+            Request::Locate(key) => machine.locate(cx, op, key),
         });
     }
 
@@ -396,11 +393,12 @@ impl<O: Overlay> Node<O> {
 
     fn on_message(&mut self, header: Header, message: O::Message) {
         self.counters.count(|c| c.received_messages += 1);
+        self.shared.ledger.received(header.cause, self.index, &message);
         self.drive(header.cause, |machine, cx| machine.on_message(cx, header.sender, message));
     }
 
-    fn on_lost(&mut self, peer: Addr) {
-        self.drive(Cause::UPKEEP, |machine, cx| machine.on_lost(cx, peer));
+    fn on_lost(&mut self, peer: Addr, cause: Cause) {
+        self.drive(cause, |machine, cx| machine.on_lost(cx, peer));
     }
 
     fn on_stream_event(&mut self, event: StreamEvent<O::Message>) {
@@ -408,7 +406,7 @@ impl<O: Overlay> Node<O> {
             StreamEvent::Message(id, header, message) => {
                 match self.links.identify(id, header.sender) {
                     Standing::Known => {}
-                    Standing::Replaced => self.on_lost(header.sender),
+                    Standing::Replaced => self.on_lost(header.sender, Cause::UPKEEP),
                     Standing::Closed => return,
                 }
                 self.on_message(header, message);
@@ -420,8 +418,11 @@ impl<O: Overlay> Node<O> {
                     End::Silent => c.silent_streams += 1,
                     End::Malformed => c.malformed_streams += 1,
                 });
-                if let Some(peer) = self.links.end(id) {
-                    self.on_lost(peer);
+                if let Some((peer, opened_for)) = self.links.end(id) {
+                    // A stream that never came about fails whoever wanted it;
+                    // one that breaks later is nobody's doing.
+                    let refused = end == End::Unreachable;
+                    self.on_lost(peer, if refused { opened_for } else { Cause::UPKEEP });
                 }
             }
         }
@@ -434,7 +435,7 @@ impl<O: Overlay> Node<O> {
             self.counters.count(|c| c.refused_streams += 1);
             return;
         }
-        let connection = self.connect(Origin::Accepted(socket));
+        let connection = self.connect(Origin::Accepted(socket), Cause::UPKEEP);
         self.links.accept(connection);
     }
 
@@ -442,8 +443,8 @@ impl<O: Overlay> Node<O> {
     /// rest, so that sockets are served in between.
     fn on_due(&mut self) {
         let now = self.shared.now();
-        if let Some((_, peer)) = self.losses.pop_front_if(|&mut (due, _)| due <= now) {
-            self.on_lost(peer);
+        if let Some((_, peer, cause)) = self.losses.pop_front_if(|&mut (due, ..)| due <= now) {
+            self.on_lost(peer, cause);
         } else if let Some((cause, timer)) = self.timers.pop_due(now) {
             self.drive(cause, |machine, cx| machine.on_timer(cx, timer));
         }

@@ -1,40 +1,26 @@
 //! Scripts of calls, and running one on a live network.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
-use overlays::{Addr, Item, Key, Outcome, Overlay, Query, Reason};
+use overlays::{Addr, Outcome, Overlay, Reason};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::network::{LiveMeasures, LiveNetwork, LiveOptions};
-
-/// One call of a verb.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Call {
-    /// Enter the network through these members.
-    Join(Vec<Addr>),
-    /// Leave it politely.
-    Leave,
-    /// Share an item.
-    Insert(Arc<Item>),
-    /// Stop sharing the item with this key.
-    Delete(Key),
-    /// Look for items and their providers.
-    Search(Query),
-    /// Find the node responsible for a key.
-    Locate(Key),
-}
+use crate::sim::Request;
 
 /// A call on one node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     /// The node's index in the network.
-    pub node: usize,
+    pub node: u32,
     /// What it is asked. Contacts of a join are written as
-    /// [`Addr::from_index`] and stand for the node with that index, so that a
-    /// script does not depend on which ports the nodes get.
-    pub call: Call,
+    /// [`Addr::from_index`] and stand for the node with that index: a script
+    /// does not depend on which ports the nodes get, and the simulator takes
+    /// the same requests.
+    pub request: Request,
 }
 
 /// What is done to a network: phases of steps, one phase after the other.
@@ -54,21 +40,19 @@ impl Script {
     /// The most contacts that a peer is given to join through.
     const MAX_CONTACTS: usize = 10;
 
-    /// Brings up a network whose peers come first and whose servers come
-    /// after them: the servers, then each peer in turn through all servers, or,
-    /// in an overlay without any, through peers that are in already.
-    pub fn bring_up(peers: usize, servers: usize) -> Self {
-        let contacts = |range: std::ops::Range<usize>| {
-            let addr = |i| Addr::from_index(u32::try_from(i).unwrap_or(u32::MAX));
-            Call::Join(range.take(Self::MAX_CONTACTS).map(addr).collect())
+    /// Brings up a network whose nodes are `servers` servers and then `peers`
+    /// peers: the servers join, each through those before it, then each peer in
+    /// turn through all servers, or, in an overlay without any, through peers
+    /// that are in already.
+    pub fn bring_up(servers: u32, peers: u32) -> Self {
+        let via = |nodes: Range<u32>| {
+            Request::Join(nodes.take(Self::MAX_CONTACTS).map(Addr::from_index).collect())
         };
-        let all = peers..peers + servers;
-        let servers = all.clone().map(|i| Step { node: i, call: contacts(all.start..i) });
-        let peers = (0..peers).map(|i| {
-            let via = if all.is_empty() { 0..i } else { all.clone() };
-            Step { node: i, call: contacts(via) }
-        });
-        Self::default().then(1, servers.chain(peers).collect())
+        let step = |node| {
+            let contacts = if node < servers || servers == 0 { 0..node } else { 0..servers };
+            Step { node, request: via(contacts) }
+        };
+        Self::default().then(1, (0..servers + peers).map(step).collect())
     }
 
     /// Adds a phase: at most `parallel` of its steps run at once, started in
@@ -79,14 +63,9 @@ impl Script {
         self
     }
 
-    /// How many steps there are.
-    pub fn len(&self) -> usize {
-        self.phases.iter().map(|phase| phase.steps.len()).sum()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    /// All steps in order.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.phases.iter().flat_map(|phase| &phase.steps)
     }
 }
 
@@ -118,29 +97,30 @@ async fn cancelled(mut cancel: watch::Receiver<bool>) {
 }
 
 impl<O: Overlay> LiveNetwork<O> {
-    /// Runs the script to its end and returns the outcomes in its order. A
-    /// step for a node that does not exist ends in `Failed(NodeDown)`.
+    /// Runs the script to its end and returns the outcomes in its order, with
+    /// nodes given by their indices as the simulator does. A step for a node
+    /// that does not exist ends in `Failed(NodeDown)`.
     ///
     /// Between phases it waits until the messages of the last one have died
     /// down, so that each phase finds a network at rest.
     pub async fn play(&self, script: &Script) -> Vec<Outcome> {
-        let mut outcomes = vec![Outcome::Failed(Reason::NodeDown); script.len()];
+        let steps = script.steps().count();
+        let mut outcomes = vec![Outcome::Failed(Reason::NodeDown); steps];
         let mut first = 0;
         for phase in &script.phases {
             let slots = Arc::new(Semaphore::new(phase.parallel));
             let mut running = JoinSet::new();
             for (i, step) in phase.steps.iter().enumerate() {
-                let Some(node) = self.nodes().get(step.node).cloned() else { continue };
-                let call = self.with_addresses(&step.call);
                 let slot = Arc::clone(&slots).acquire_owned().await;
+                let Some(asked) = self.ask(step.node, &step.request) else { continue };
                 running.spawn(async move {
-                    let outcome = node.call(call).await;
+                    let outcome = asked.await;
                     drop(slot);
                     (first + i, outcome)
                 });
             }
             while let Some(ended) = running.join_next().await {
-                // An error would be a panic in `call`, which has none.
+                // An error would be a panic in `ask`, which has none.
                 if let Ok((i, outcome)) = ended {
                     outcomes[i] = outcome;
                 }
@@ -149,13 +129,5 @@ impl<O: Overlay> LiveNetwork<O> {
             self.quiesce().await;
         }
         outcomes
-    }
-
-    /// The call with node indices replaced by addresses. Contacts that do not
-    /// exist are left out.
-    fn with_addresses(&self, call: &Call) -> Call {
-        let Call::Join(via) = call else { return call.clone() };
-        let addr = |index: &Addr| self.nodes().get(index.index() as usize).map(|n| n.addr());
-        Call::Join(via.iter().filter_map(addr).collect())
     }
 }

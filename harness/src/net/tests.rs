@@ -4,7 +4,7 @@ use std::net::UdpSocket as StdUdpSocket;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use overlays::{Addr, Cause, Item, Key, OpId, Outcome, Profile, Query, Reason, Time, Wire};
+use overlays::{Addr, Cause, Hit, Item, Key, OpId, Outcome, Profile, Query, Reason, Time, Wire};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +14,8 @@ use super::frame::{self, Header};
 use super::timers::Timers;
 use super::toy::{Config, Message, Toy};
 use super::*;
+use crate::oracle::Grade;
+use crate::sim::{Request, Verb};
 
 fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_multi_thread()
@@ -24,19 +26,19 @@ fn block_on<F: Future>(future: F) -> F::Output {
         .block_on(future)
 }
 
-async fn network(peers: usize, limits: Limits) -> LiveNetwork<Toy> {
+async fn network(peers: u32, limits: Limits) -> LiveNetwork<Toy> {
     let options = LiveOptions { limits, ..LiveOptions::new(peers, 1) };
     LiveNetwork::start(&Arc::new(Config::default()), &options).await.unwrap()
 }
 
-async fn joined(peers: usize) -> LiveNetwork<Toy> {
+async fn joined(peers: u32) -> LiveNetwork<Toy> {
     joined_with(peers, Limits::default()).await
 }
 
-async fn joined_with(peers: usize, limits: Limits) -> LiveNetwork<Toy> {
+async fn joined_with(peers: u32, limits: Limits) -> LiveNetwork<Toy> {
     let network = network(peers, limits).await;
-    let outcomes = network.play(&Script::bring_up(peers, 0)).await;
-    assert_eq!(outcomes, vec![Outcome::Done; peers]);
+    let outcomes = network.play(&Script::bring_up(0, peers)).await;
+    assert_eq!(outcomes, vec![Outcome::Done; peers as usize]);
     network
 }
 
@@ -170,31 +172,31 @@ fn the_verbs_work_over_sockets_and_are_charged() {
         let measures = network.close(false).await;
         let record = |i: usize| &measures.operations[i];
         // Node 3 joins through 3 others: a Hello and a Welcome each, 1 byte.
-        assert_eq!(record(3).kind, OperationKind::Join);
-        assert_eq!(record(3).traffic, Traffic { messages: 6, bytes: 6 });
-        assert_eq!((record(3).hops, record(3).first_answer), (1, None));
+        assert_eq!(record(3).verb, Verb::Join);
+        assert_eq!((record(3).messages, record(3).bytes, record(3).hops), (6, 6, 1));
         // A flood over a full mesh of 5: 4 from the origin, 3 from each of the
         // others, and the hit.
         let found = record(6);
-        assert_eq!(found.kind, OperationKind::Search);
+        assert_eq!(found.verb, Verb::Search);
         assert!((1..=4).contains(&found.hops), "whichever copy is first, within the TTL");
-        assert_eq!(found.traffic.messages, 4 + 4 * 3 + 1);
-        assert_eq!(found.traffic.bytes, 16 * 32 + 5 + item.encoded_len() as u64);
-        assert_eq!(found.first_answer, Some(found.latency));
+        assert_eq!(found.messages, 4 + 4 * 3 + 1);
+        assert_eq!(found.bytes, 16 * 32 + 5 + item.encoded_len() as u64);
+        assert_eq!((found.first_answer, found.timeouts), (found.ended, 0));
+        assert_eq!(found.receivers.len(), 16, "forward copies that arrived");
         let missed = record(7);
-        assert_eq!((missed.outcome.clone(), missed.first_answer), (Some(Outcome::NotFound), None));
-        assert_eq!(missed.traffic.messages, 4 + 4 * 3);
-        assert!(missed.latency.as_us() >= 300_000);
-        assert_eq!(record(8).kind, OperationKind::KeywordSearch);
-        assert_eq!(record(9).traffic.messages, 2);
+        assert_eq!(missed.messages, 4 + 4 * 3);
+        assert!(missed.ended.unwrap().since(missed.started).as_us() >= 300_000);
+        assert_eq!(record(8).verb, Verb::KeywordSearch);
+        assert_eq!(record(9).messages, 2);
         assert_eq!(measures.operations.len(), 12);
-        assert!(measures.operations.iter().all(|o| o.outcome.is_some()));
+        assert!(measures.operations.iter().all(|o| o.ends == 1));
         assert_eq!(measures.counters.stray_outcomes, 0);
         assert_eq!(measures.aborted_tasks, 0);
-        assert!(measures.upkeep.messages > 0, "probes belong to no operation");
-        let by_kind: u64 = measures.by_kind.iter().map(|(_, t)| t.messages).sum();
-        let by_operation: u64 = measures.operations.iter().map(|o| o.traffic.messages).sum();
-        assert_eq!(by_kind, by_operation + measures.upkeep.messages);
+        let traffic = &measures.traffic;
+        assert!(traffic.upkeep > 0, "probes belong to no operation");
+        assert_eq!(traffic.sent_by_kind.iter().sum::<u64>(), traffic.sent);
+        let caused: u64 = measures.operations.iter().map(|o| u64::from(o.messages)).sum();
+        assert_eq!(traffic.sent, caused + traffic.upkeep);
     });
 }
 
@@ -203,28 +205,86 @@ fn without_maintenance_an_idle_network_is_silent() {
     block_on(async {
         let options = LiveOptions { maintenance: false, ..LiveOptions::new(4, 1) };
         let network = LiveNetwork::<Toy>::start(&Arc::default(), &options).await.unwrap();
-        network.play(&Script::bring_up(4, 0)).await;
+        network.play(&Script::bring_up(0, 4)).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(network.close(false).await.upkeep, Traffic::default());
+        assert_eq!(network.close(false).await.traffic.upkeep, 0);
     });
 }
 
 #[test]
-fn servers_come_after_the_peers_and_profiles_keep_their_ids() {
+fn servers_come_first_and_profiles_keep_their_ids() {
     block_on(async {
         let config = Arc::new(Config { servers: 2, ..Config::default() });
         let mut options = LiveOptions::new(3, 1);
         let id = Key::hash(b"chosen");
-        options.profiles = vec![Profile::peer(Addr::from_index(9)).with_id(id)];
+        options.profiles = vec![Profile::server(Addr::from_index(9)).with_id(id)];
         let network = LiveNetwork::<Toy>::start(&config, &options).await.unwrap();
         assert_eq!((network.peers().len(), network.servers().len()), (3, 2));
         assert_eq!(network.nodes()[0].profile().id, id);
-        assert_eq!(network.nodes()[2].profile().id, Addr::from_index(2).key());
-        let outcomes = network.play(&Script::bring_up(3, 2)).await;
+        assert_eq!(network.peers()[1].profile().id, Addr::from_index(1).key());
+        let outcomes = network.play(&Script::bring_up(2, 3)).await;
         assert_eq!(outcomes, vec![Outcome::Done; 5]);
-        let known = network.peers()[0].neighbours().await.unwrap();
-        assert_eq!(known, network.servers().iter().map(NodeHandle::addr).collect::<Vec<_>>());
+        let mut known = network.peers()[0].neighbours().await.unwrap();
+        known.sort_unstable();
+        let mut servers: Vec<_> = network.servers().iter().map(NodeHandle::addr).collect();
+        servers.sort_unstable();
+        assert_eq!(known, servers);
         assert_eq!(network.shutdown().await, 0);
+    });
+}
+
+#[test]
+fn outcomes_of_a_script_are_graded_and_name_nodes_by_index() {
+    block_on(async {
+        let network = network(3, Limits::default()).await;
+        let item = Arc::new(Item::new("amber finch.ogg", 0));
+        let other = Arc::new(Item::new("not there.ogg", 0));
+        let find = |item: &Item| Request::Search(Query::exact(item.key()));
+        let step = |node, request| Step { node, request };
+        let script = Script::bring_up(0, 3)
+            .then(1, vec![step(2, Request::Insert(Arc::clone(&item))), step(1, find(&item))])
+            .then(2, vec![step(0, find(&other)), step(0, Request::Search(Query::keywords("x")))])
+            .then(1, vec![step(1, Request::Locate(Key::ZERO)), step(7, Request::Leave)])
+            .then(1, vec![step(2, Request::Leave), step(0, find(&item))]);
+        let outcomes = network.play(&script).await;
+        let hit = Hit { item: Arc::clone(&item), provider: Addr::from_index(2) };
+        let expected = [
+            Outcome::Done,
+            Outcome::Done,
+            Outcome::Done,
+            Outcome::Done,
+            Outcome::Found(vec![hit]),
+            Outcome::NotFound,
+            Outcome::Unsupported,
+            Outcome::Located(Addr::from_index(0)),
+            Outcome::Failed(Reason::NodeDown),
+            Outcome::Done,
+            Outcome::NotFound,
+        ];
+        assert_eq!(outcomes, expected);
+        let measures = network.close(false).await;
+        let count = |grade| measures.grades.values().filter(|&&g| g == grade).count();
+        assert_eq!((count(Grade::Correct), count(Grade::Unsupported)), (9, 1));
+        assert_eq!((measures.grades.len(), measures.footprints.len()), (10, 2));
+    });
+}
+
+#[test]
+fn a_search_that_misses_what_is_there_has_failed() {
+    block_on(async {
+        let network = joined(2).await;
+        let item = Arc::new(Item::new("amber finch.ogg", 0));
+        let insert = Request::Insert(Arc::clone(&item));
+        assert_eq!(network.ask(1, &insert).unwrap().await, Outcome::Done);
+        // Behind the judge's back.
+        assert_eq!(network.nodes()[1].delete(item.key()).await, Outcome::Done);
+        let search = Request::Search(Query::exact(item.key()));
+        assert_eq!(network.ask(0, &search).unwrap().await, Outcome::NotFound);
+        network.kill(1).await;
+        assert_eq!(network.ask(0, &search).unwrap().await, Outcome::NotFound);
+        let grades: Vec<Grade> = network.close(false).await.grades.into_values().collect();
+        let correct = Grade::Correct;
+        assert_eq!(grades, [correct, correct, correct, Grade::Failed, correct]);
     });
 }
 
@@ -287,7 +347,7 @@ fn a_killed_node_is_lost_to_its_peers_and_ends_its_operations() {
         TcpListener::bind(port).await.unwrap();
         StdUdpSocket::bind(port).unwrap();
         let operations = network.ledger().operations();
-        assert_eq!(operations[4].outcome, Some(Outcome::Failed(Reason::NodeDown)));
+        assert_eq!(operations[4].ends, 1);
         assert_eq!(network.shutdown().await, 0);
     });
 }
@@ -339,8 +399,8 @@ fn a_firewalled_node_can_open_streams_but_not_be_opened() {
 fn a_cancelled_run_gives_what_it_has() {
     block_on(async {
         let (cancel, cancelled) = watch::channel(false);
-        let misses = vec![Step { node: 0, call: Call::Search(Query::exact(Key::ZERO)) }; 100];
-        let script = Script::bring_up(3, 0).then(1, misses);
+        let misses = vec![Step { node: 0, request: Request::Search(Query::exact(Key::ZERO)) }; 100];
+        let script = Script::bring_up(0, 3).then(1, misses);
         let start = Instant::now();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_millis(450)).await;
@@ -352,11 +412,11 @@ fn a_cancelled_run_gives_what_it_has() {
         assert!(start.elapsed() < Duration::from_secs(2));
         assert!(measures.interrupted);
         assert_eq!(measures.aborted_tasks, 0);
-        let outcomes: Vec<_> =
-            measures.operations.iter().map(|o| o.outcome.clone().unwrap()).collect();
-        assert!(outcomes.len() < 10);
-        assert_eq!(outcomes[3], Outcome::NotFound);
-        assert_eq!(outcomes.last(), Some(&Outcome::Failed(Reason::NodeDown)));
+        let operations = &measures.operations;
+        assert!(operations.len() < 10);
+        assert_eq!(measures.grades.get(&operations[3].id), Some(&Grade::Correct));
+        let last = operations.last().unwrap();
+        assert_eq!((last.ends, measures.grades.get(&last.id)), (1, None));
         assert_eq!(measures.footprints.len(), 3);
     });
 }
