@@ -506,3 +506,7 @@ fn decode_bye(p: &mut Reader<'_>) -> Result<ByeBody, WireError> {
     let hosts = list.split(',').filter_map(addr_from_hex).take(MAX_TRY).collect();
     Ok(ByeBody { code, hosts })
 }
+
+#[cfg(test)]
+#[path = "codec_tests.rs"]
+mod tests;
