@@ -4,7 +4,7 @@ use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 
 use super::links::{Link, State};
-use super::message::PongHost;
+use super::message::{Message, PongHost};
 use super::{Config, Gnutella, Topology};
 use crate::seam::{Addr, Census, Cx, Holding, Note, Rng, Time};
 
@@ -191,6 +191,13 @@ impl Gnutella {
             self.links.push(Link { peer, slot, next_ping_at: Time::ZERO });
             let at = u32::from(slot);
             cx.note(|| Note::TableChange { table: "link", slot: at, peer: Some(peer) });
+            // Where links stand, so do streams. An acceptance of what stands
+            // already is without effect, but it opens the stream, so that the
+            // first query does not have to, and a crash is noticed.
+            if self.me < peer {
+                let links = u8::try_from(blueprint.graph.degree(node)).unwrap_or(u8::MAX);
+                cx.send(peer, Message::Accept { links });
+            }
         }
         let fit_until = cx.now() + self.config.pong_lifetime;
         for (host, hops) in blueprint.around(node) {

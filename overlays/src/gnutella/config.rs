@@ -92,6 +92,11 @@ crate::parameters! {
         pub host_cache: u32 = 50, in 1..=1000;
         /// How long a dialled host may take to accept.
         pub connect_timeout: Span = Span::from_s(5), in Span::from_ms(1)..=Span::from_s(600);
+        /// How often a newcomer asks contacts again that had no room, or were
+        /// still joining themselves.
+        pub join_tries: u32 = 5, in 1..=1000;
+        /// How long it waits before it asks them again.
+        pub join_retry: Span = Span::from_s(2), in Span::from_ms(1)..=Span::from_s(600);
         /// Hosts that a servent dials at most between two upkeep pings.
         pub dials_per_interval: u32 = 16, in 1..=1000;
         /// Entries of each table of GUIDs seen; half of them are forgotten at

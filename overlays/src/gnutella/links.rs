@@ -21,7 +21,11 @@ const MAKING_ROOM: u16 = 201;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     Outside,
-    Joining(OpId),
+    Joining {
+        op: OpId,
+        /// Rounds through the contacts that are left.
+        tries: u32,
+    },
     Member,
 }
 
@@ -72,21 +76,25 @@ impl Gnutella {
             self.state = State::Member;
             return cx.finish(op, Outcome::Done);
         }
-        self.state = State::Joining(op);
+        self.state = State::Joining { op, tries: self.config.join_tries };
         self.contacts = via.iter().copied().filter(|a| *a != self.me).take(MAX_CONTACTS).collect();
         self.learn_contacts();
         self.refill(cx);
     }
 
+    /// Puts the contacts among the hosts to dial, whatever became of earlier
+    /// attempts.
     pub(super) fn learn_contacts(&mut self) {
         for contact in &self.contacts {
+            // Taken out first, so that an earlier refusal does not count.
+            self.hosts.forget(*contact);
             self.hosts.learn(*contact);
         }
     }
 
     /// Says goodbye to all and forgets the network.
     pub(super) fn quit(&mut self, cx: &mut Cx<'_, Self>) {
-        if let State::Joining(op) = self.state {
+        if let State::Joining { op, .. } = self.state {
             cx.finish(op, Outcome::Failed(Reason::NotJoined));
         }
         self.state = State::Outside;
@@ -116,7 +124,7 @@ impl Gnutella {
         let missing = (self.config.degree as usize).saturating_sub(self.links.len());
         let at_once = match self.state {
             State::Outside => 0,
-            State::Joining(_) => 1,
+            State::Joining { .. } => 1,
             State::Member => missing.div_ceil(2),
         };
         while self.dials.len() < at_once && self.dials_left > 0 {
@@ -126,11 +134,41 @@ impl Gnutella {
             let Some(peer) = self.hosts.pick(cx.rng(), now, fits) else { break };
             self.dial(cx, peer);
         }
-        if let State::Joining(op) = self.state
+        if let State::Joining { op, tries } = self.state
             && self.dials.is_empty()
         {
+            self.try_contacts_again(cx, op, tries);
+        }
+    }
+
+    /// Nobody known took the newcomer in. Contacts that are there may do so
+    /// later; those that could not be reached are no longer among them.
+    fn try_contacts_again(&mut self, cx: &mut Cx<'_, Self>, op: OpId, tries: u32) {
+        if tries > 1 && !self.contacts.is_empty() {
+            self.state = State::Joining { op, tries: tries - 1 };
+            cx.wake(self.config.join_retry, Timer::Choose);
+        } else {
             self.state = State::Outside;
             cx.finish(op, Outcome::Failed(Reason::NoContact));
+        }
+    }
+
+    /// It is time to choose permanent peers: among the senders of pongs, or,
+    /// as long as there is no link to get pongs through, once more among the
+    /// contacts.
+    pub(super) fn choose(&mut self, cx: &mut Cx<'_, Self>) {
+        if matches!(self.state, State::Joining { .. }) && self.dials.is_empty() {
+            self.dials_left = self.config.dials_per_interval;
+            self.learn_contacts();
+        }
+        self.refill(cx);
+    }
+
+    /// Strikes off a host that could not be reached.
+    fn unreachable(&mut self, peer: Addr) {
+        self.hosts.forget(peer);
+        if matches!(self.state, State::Joining { .. }) {
+            self.contacts.retain(|c| *c != peer);
         }
     }
 
@@ -155,13 +193,11 @@ impl Gnutella {
         let slot = (0..u8::MAX).find(free).expect("there are at most 16 links");
         self.links.push(Link { peer, slot, next_ping_at: Time::ZERO });
         cx.note(|| Note::TableChange { table: "link", slot: u32::from(slot), peer: Some(peer) });
-        if let State::Joining(op) = self.state {
+        if let State::Joining { op, .. } = self.state {
             self.state = State::Member;
             cx.finish(op, Outcome::Done);
             self.ping(cx, peer);
             cx.wake(self.config.pong_wait, Timer::Choose);
-        } else {
-            self.refill(cx);
         }
     }
 
@@ -217,6 +253,9 @@ impl Gnutella {
         let awaited = self.end_dial(from);
         if awaited && self.links.len() < self.config.most_links() {
             self.add_link(cx, from);
+            if self.links.len() > 1 {
+                self.refill(cx);
+            }
         } else {
             // The other side counts the link already, so it must be told.
             self.say_bye(cx, from, LEAVING, &[]);
@@ -268,7 +307,7 @@ impl Gnutella {
         let over = |d: &Dial| d.peer == peer && cx.now().since(d.since) >= timeout;
         if self.dials.iter().any(over) {
             self.end_dial(peer);
-            self.hosts.forget(peer);
+            self.unreachable(peer);
             cx.close(peer);
             self.refill(cx);
         }
@@ -279,7 +318,7 @@ impl Gnutella {
         let was_linked = self.remove_link(cx, peer);
         let was_dialled = self.end_dial(peer);
         if was_linked || was_dialled {
-            self.hosts.forget(peer);
+            self.unreachable(peer);
             self.refill(cx);
         }
     }

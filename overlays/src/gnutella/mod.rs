@@ -148,7 +148,7 @@ impl Machine for Gnutella {
     fn on_timer(&mut self, cx: &mut Cx<'_, Self>, timer: Timer) {
         match timer {
             Timer::Dial(peer) => self.on_dial_timeout(cx, peer),
-            Timer::Choose => self.refill(cx),
+            Timer::Choose => self.choose(cx),
             Timer::Upkeep => self.on_upkeep(cx),
             Timer::Search { round, op } => self.on_search_timer(cx, op, round),
         }

@@ -533,9 +533,29 @@ fn joining_fails_when_nobody_accepts() {
     let hosts: Arc<[Addr]> = Arc::new([addr(3)]);
     let refuse = Message::Refuse { code: 503, hosts };
     assert!(sends(rig.act(second.index(), refuse)).iter().any(|(to, _)| *to == 3));
+    // When that does not answer either, the contact that refused is asked
+    // again, five times in all.
     rig.now += Span::from_s(5);
-    let ended = rig.call(|node, cx| node.on_timer(cx, Timer::Dial(addr(3))));
+    let mut actions = rig.call(|node, cx| node.on_timer(cx, Timer::Dial(addr(3))));
+    for _ in 0..4 {
+        assert!(outcomes(&actions).is_empty());
+        let dialled = sends(rig.call(|node, cx| node.on_timer(cx, Timer::Choose)));
+        assert_eq!(dialled, [(second.index(), Message::Connect { links: 0 })]);
+        let hosts: Arc<[Addr]> = Arc::new([]);
+        actions = rig.act(second.index(), Message::Refuse { code: 503, hosts });
+    }
+    assert_eq!(outcomes(&actions), [(OpId(1), Outcome::Failed(Reason::NoContact))]);
+}
+
+#[test]
+fn joining_fails_at_once_when_nobody_is_there() {
+    let mut rig = Rig::new(Config::default());
+    rig.call(|node, cx| node.join(cx, OpId(1), &[addr(1)]));
+    let ended = rig.call(|node, cx| node.on_lost(cx, addr(1)));
     assert_eq!(outcomes(&ended), [(OpId(1), Outcome::Failed(Reason::NoContact))]);
+    // Naming oneself is naming nobody.
+    let ended = rig.call(|node, cx| node.join(cx, OpId(2), &[addr(ME)]));
+    assert_eq!(outcomes(&ended), [(OpId(2), Outcome::Failed(Reason::NoContact))]);
 }
 
 #[test]
