@@ -2,10 +2,12 @@
 //! reports.
 
 pub mod document;
+pub mod experiment;
 pub mod graph;
 pub mod net;
 pub mod network;
 pub mod oracle;
+pub mod registry;
 pub mod report;
 pub mod sim;
 pub mod stats;

@@ -1,6 +1,8 @@
 //! Recording a run as JSON lines.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::path::Path;
 
 use overlays::{Addr, Cause, Note, OpId, Outcome, Time};
 use serde_json::{Value, json};
@@ -33,6 +35,15 @@ impl Recorder {
         let mut recorder = Self { sink, failure: None, lines: 0 };
         recorder.line(&json!({ "schema": TRACE_SCHEMA, "overlay": overlay, "seed": seed }));
         recorder
+    }
+
+    /// Records to a new file at `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be created.
+    pub fn create(path: &Path, overlay: &str, seed: u64) -> io::Result<Self> {
+        let file = io::BufWriter::new(File::create(path)?);
+        Ok(Self::new(Box::new(file), overlay, seed))
     }
 
     fn line(&mut self, value: &Value) {

@@ -1,0 +1,101 @@
+//! Experiments: runs of one overlay from an empty world to its measures.
+
+mod book;
+mod contacts;
+mod locates;
+mod measures;
+mod peers;
+mod plan;
+mod standard;
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use overlays::{Growth, Overlay};
+
+pub use measures::{EngineMeasures, Measures, OperationMeasures, StorageMeasures};
+pub use plan::{Plan, Watch, Workload};
+
+use crate::network::NetworkError;
+
+/// Why a run could not be carried out.
+#[derive(Debug)]
+pub enum RunError {
+    /// The network model cannot be built.
+    Network(NetworkError),
+    /// A file cannot be written.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The overlay cannot start converged.
+    NoSettle(&'static str),
+    /// The plan contradicts itself.
+    Plan(String),
+}
+
+impl RunError {
+    fn file(path: &Path, error: io::Error) -> Self {
+        Self::File { path: path.into(), error }
+    }
+}
+
+impl From<NetworkError> for RunError {
+    fn from(error: NetworkError) -> Self {
+        Self::Network(error)
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(error) => error.fmt(f),
+            Self::File { path, error } => write!(f, "{}: {error}", path.display()),
+            Self::NoSettle(overlay) => {
+                write!(f, "{overlay} cannot start converged; run it without --settle")
+            }
+            Self::Plan(problem) => f.write_str(problem),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+/// Carries out `plan` with overlay `O`.
+///
+/// # Errors
+/// When the plan cannot be carried out. What the overlay does wrong is no
+/// error: it shows in the measures.
+pub fn run<O: Overlay>(
+    config: &Arc<O::Config>,
+    plan: &Plan,
+    watch: &Watch,
+) -> Result<Measures, RunError> {
+    if plan.nodes == 0 {
+        return Err(RunError::Plan("a network needs at least one peer".into()));
+    }
+    match plan.workload {
+        Workload::Standard => standard::Standard::<O>::new(config, plan, watch)?.run(),
+        Workload::Locates { period, duration, drain, id_bits } => {
+            let times = locates::Times { period, duration, drain };
+            locates::run::<O>(config, plan, times, id_bits, watch)
+        }
+    }
+}
+
+/// Whether searches flood, so that their reach is worth measuring.
+fn floods<O: Overlay>() -> bool {
+    matches!(O::ABOUT.theory.search_messages, Growth::Linear | Growth::SuperPeers)
+}
+
+/// The most memory that this process has held at once, where the system tells.
+fn peak_rss_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1024)
+}
