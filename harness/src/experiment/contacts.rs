@@ -24,8 +24,12 @@ impl Contacts {
         Self { servers, ..Self::default() }
     }
 
-    /// Notes that a peer has joined, or is no longer there.
+    /// Notes that a peer has joined, or is no longer there. Servers are no
+    /// peers.
     pub fn set_joined(&mut self, peer: u32, is_joined: bool) {
+        if peer < self.servers {
+            return;
+        }
         let at = peer as usize;
         if self.place.len() <= at {
             self.place.resize(at + 1, 0);
