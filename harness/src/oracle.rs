@@ -124,12 +124,20 @@ impl Truth {
         since: Time,
         now: Time,
         outcome: &Outcome,
-    ) -> Grade {
+    ) -> Verdict {
+        let there: usize = match &query.target {
+            Target::Exact(key) => self.expected(*key, asker, since, now),
+            Target::Keywords(_) => {
+                matching.iter().map(|key| self.expected(*key, asker, since, now)).sum()
+            }
+        };
+        let wanted = there.min(usize::from(query.limit)) as u64;
+        let verdict = |grade, found| Verdict { grade, found, wanted };
         let hits = match outcome {
-            Outcome::Unsupported => return Grade::Unsupported,
+            Outcome::Unsupported => return verdict(Grade::Unsupported, 0),
             Outcome::Found(hits) => hits.as_slice(),
             Outcome::NotFound => &[],
-            _ => return Grade::Failed,
+            _ => return verdict(Grade::Failed, 0),
         };
         let is_valid = |key: Key, provider: u32| {
             self.shares.get(&key).is_some_and(|shares| {
@@ -142,25 +150,30 @@ impl Truth {
             .iter()
             .all(|hit| query.matches(&hit.item) && is_valid(hit.item.key(), hit.provider.index()));
         if !all_true {
-            return Grade::Wrong;
+            return verdict(Grade::Wrong, 0);
         }
         let mut found: Vec<(Key, u32)> =
             hits.iter().map(|hit| (hit.item.key(), hit.provider.index())).collect();
         found.sort_unstable();
         found.dedup();
-        let there: usize = match &query.target {
-            Target::Exact(key) => self.expected(*key, asker, since, now),
-            Target::Keywords(_) => {
-                matching.iter().map(|key| self.expected(*key, asker, since, now)).sum()
-            }
-        };
-        let wanted = there.min(usize::from(query.limit));
-        match (found.len(), wanted) {
-            (found, wanted) if found >= wanted => Grade::Correct,
-            (0, _) => Grade::Failed,
-            _ => Grade::Incomplete,
+        let found = found.len() as u64;
+        match (found, wanted) {
+            (found, wanted) if found >= wanted => verdict(Grade::Correct, wanted),
+            (0, _) => verdict(Grade::Failed, 0),
+            _ => verdict(Grade::Incomplete, found),
         }
     }
+}
+
+/// How a search did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The grade.
+    pub grade: Grade,
+    /// Hits that were wanted and found; none if any hit was untrue.
+    pub found: u64,
+    /// Hits that were asked for and existed.
+    pub wanted: u64,
 }
 
 /// Grades the outcome of an operation that either takes effect or does not.
@@ -202,7 +215,7 @@ mod tests {
         let mut truth = shared(&item, 7);
         let found = Outcome::Found(vec![hit(&item, 7)]);
         let grade = |truth: &Truth, since, now, outcome: &Outcome| {
-            truth.grade_search(&query, &[], 1, at(since), at(now), outcome)
+            truth.grade_search(&query, &[], 1, at(since), at(now), outcome).grade
         };
         assert_eq!(grade(&truth, 3, 4, &found), Grade::Correct);
         assert_eq!(grade(&truth, 3, 4, &Outcome::NotFound), Grade::Failed);
@@ -227,8 +240,8 @@ mod tests {
         truth.delete_starts(item.key(), 7, at(5));
         truth.delete_ends(item.key(), 7, at(6));
         let found = Outcome::Found(vec![hit(&item, 7)]);
-        assert_eq!(truth.grade_search(&query, &[], 1, at(7), at(8), &found), Grade::Wrong);
-        assert_eq!(truth.grade_search(&query, &[], 1, at(5), at(8), &found), Grade::Correct);
+        assert_eq!(truth.grade_search(&query, &[], 1, at(7), at(8), &found).grade, Grade::Wrong);
+        assert_eq!(truth.grade_search(&query, &[], 1, at(5), at(8), &found).grade, Grade::Correct);
     }
 
     #[test]
@@ -242,7 +255,7 @@ mod tests {
         let matching = [one.key(), two.key()];
         let grade = |hits: Vec<Hit>| {
             let outcome = Outcome::Found(hits);
-            truth.grade_search(&query, &matching, 1, at(3), at(4), &outcome)
+            truth.grade_search(&query, &matching, 1, at(3), at(4), &outcome).grade
         };
         assert_eq!(grade(vec![hit(&one, 7)]), Grade::Incomplete);
         assert_eq!(grade(vec![hit(&one, 7), hit(&one, 7)]), Grade::Incomplete);
@@ -255,6 +268,6 @@ mod tests {
         let truth = shared(&item, 7);
         let query = Query::keywords("film");
         let outcome = Outcome::Found(vec![hit(&item, 7)]);
-        assert_eq!(truth.grade_search(&query, &[], 1, at(3), at(4), &outcome), Grade::Wrong);
+        assert_eq!(truth.grade_search(&query, &[], 1, at(3), at(4), &outcome).grade, Grade::Wrong);
     }
 }

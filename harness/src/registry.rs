@@ -59,7 +59,7 @@ pub trait Entry: Send + Sync {
         &self,
         set: &[Assignment],
         plan: &Plan,
-        watch: &Watch,
+        watch: &Watch<'_>,
     ) -> Result<Measures, EntryError>;
 }
 
@@ -125,7 +125,7 @@ impl<O: Overlay> Entry for Registered<O> {
         &self,
         set: &[Assignment],
         plan: &Plan,
-        watch: &Watch,
+        watch: &Watch<'_>,
     ) -> Result<Measures, EntryError> {
         let config = configure::<O>(set).map_err(|e| EntryError::Parameter(O::ABOUT.name, e))?;
         experiment::run::<O>(&config, plan, watch).map_err(EntryError::Run)

@@ -224,7 +224,14 @@ impl<O: Overlay> Book<O> {
                     .into_iter()
                     .map(|i| self.catalog.item(i).key())
                     .collect();
-                return self.truth.grade_search(&query, &matching, node, since, now, outcome);
+                let truth = &self.truth;
+                let verdict = truth.grade_search(&query, &matching, node, since, now, outcome);
+                if verdict.grade != Grade::Unsupported {
+                    let measures = self.measures.operations.entry(operation.verb).or_default();
+                    measures.found += verdict.found;
+                    measures.wanted += verdict.wanted;
+                }
+                return verdict.grade;
             }
             What::Locate(key) => {
                 if let (Outcome::Located(found), Some(blueprint)) = (outcome, &self.blueprint) {

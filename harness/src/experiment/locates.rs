@@ -100,7 +100,7 @@ pub(super) fn run<O: Overlay>(
     plan: &Plan,
     times: Times,
     id_bits: u32,
-    watch: &Watch,
+    watch: &Watch<'_>,
 ) -> Result<Measures, RunError> {
     watch.tell(0.0, "settling");
     let topology = &mut Stream::Topology.rng(plan.seed);

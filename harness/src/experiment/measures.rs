@@ -37,9 +37,19 @@ pub struct OperationMeasures {
     pub bytes: Tally,
     /// Messages caused that nobody received.
     pub timeouts: Tally,
+    /// Of searches: hits that were asked for, existed, and were found.
+    pub found: u64,
+    /// Of searches: hits that were asked for and existed.
+    pub wanted: u64,
 }
 
 impl OperationMeasures {
+    /// The fraction of what was asked for and existed that was found; nothing
+    /// where nothing was.
+    pub fn recall(&self) -> Option<f64> {
+        (self.wanted > 0).then(|| self.found as f64 / self.wanted as f64)
+    }
+
     /// Takes a closed operation into account.
     pub fn record(&mut self, operation: &Operation, grade: Grade) {
         self.count += 1;
@@ -86,6 +96,8 @@ pub struct StorageMeasures {
     pub routing_entries: Tally,
     /// Index entries, per node.
     pub index_entries: Tally,
+    /// Both kinds of entries together, per node.
+    pub entries: Tally,
     /// Bytes, per node.
     pub bytes: Tally,
 }
@@ -95,6 +107,7 @@ impl StorageMeasures {
     pub fn record(&mut self, footprint: Footprint) {
         self.routing_entries.record(footprint.routing_entries);
         self.index_entries.record(footprint.index_entries);
+        self.entries.record(footprint.routing_entries + footprint.index_entries);
         self.bytes.record(footprint.bytes);
     }
 }
@@ -135,6 +148,8 @@ pub struct Measures {
     pub reach_nodes: Tally,
     /// Forward messages of a search to nodes it had reached before.
     pub reach_duplicates: Tally,
+    /// Messages that each node received in the measured phases.
+    pub load: Tally,
     /// Messages sent in the whole run, by kind, in the overlay's order.
     pub messages_by_kind: Vec<(&'static str, u64)>,
     /// Messages of the whole run that did not arrive.
@@ -152,6 +167,10 @@ pub struct Measures {
     pub broken_operations: u64,
     /// Violations that the overlay's audit found at the end.
     pub violations: Vec<String>,
+    /// Peers that share nothing.
+    pub free_riders: u64,
+    /// Items shared at the start, copies counted.
+    pub shares: u64,
     /// Whether the user interrupted the run.
     pub interrupted: bool,
 }

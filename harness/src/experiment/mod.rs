@@ -1,11 +1,13 @@
 //! Experiments: runs of one overlay from an empty world to its measures.
 
 mod book;
+mod comparison;
 mod contacts;
 mod locates;
 mod measures;
 mod peers;
 mod plan;
+mod row;
 mod standard;
 
 use std::fmt;
@@ -15,8 +17,10 @@ use std::sync::Arc;
 
 use overlays::{Growth, Overlay};
 
+pub use comparison::{Comparison, Contestant, Progress};
 pub use measures::{EngineMeasures, Measures, OperationMeasures, StorageMeasures};
 pub use plan::{Plan, Watch, Workload};
+pub use row::{growth, row};
 
 use crate::network::NetworkError;
 
@@ -73,7 +77,7 @@ impl std::error::Error for RunError {}
 pub fn run<O: Overlay>(
     config: &Arc<O::Config>,
     plan: &Plan,
-    watch: &Watch,
+    watch: &Watch<'_>,
 ) -> Result<Measures, RunError> {
     if plan.nodes == 0 {
         return Err(RunError::Plan("a network needs at least one peer".into()));

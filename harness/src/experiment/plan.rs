@@ -35,6 +35,8 @@ pub struct Plan {
     pub churn: Option<Churn>,
     /// What is shared and searched for.
     pub catalog: Arc<Catalog>,
+    /// What to call that in reports.
+    pub catalog_name: String,
     /// Where to record the run.
     pub trace: Option<PathBuf>,
     /// Whether to compute the overlay graph's figures at the end.
@@ -80,6 +82,7 @@ impl Plan {
             searches: 1000,
             churn: None,
             catalog,
+            catalog_name: "embedded".into(),
             trace: None,
             graph: true,
             graph_file: None,
@@ -90,20 +93,20 @@ impl Plan {
 
 /// How a run tells of its progress and learns that it should stop.
 #[derive(Clone, Default)]
-pub struct Watch {
+pub struct Watch<'a> {
     /// Called with the fraction done and the name of the phase.
-    pub progress: Option<Arc<dyn Fn(f64, &'static str) + Send + Sync>>,
+    pub progress: Option<&'a (dyn Fn(f64, &'static str) + Sync)>,
     /// Set when the user interrupts.
     pub interrupted: Arc<AtomicBool>,
 }
 
-impl std::fmt::Debug for Watch {
+impl std::fmt::Debug for Watch<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Watch").field("interrupted", &self.interrupted).finish_non_exhaustive()
     }
 }
 
-impl Watch {
+impl Watch<'_> {
     /// Tells how far the run is.
     pub fn tell(&self, fraction: f64, phase: &'static str) {
         if let Some(progress) = &self.progress {

@@ -31,7 +31,7 @@ const SLICE: Span = Span::from_s(5);
 /// A run of the standard experiment in progress.
 pub(super) struct Standard<'a, O: Overlay> {
     plan: &'a Plan,
-    watch: &'a Watch,
+    watch: &'a Watch<'a>,
     sim: Sim<O>,
     book: Book<O>,
     workload_rng: Rng,
@@ -44,7 +44,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
     pub fn new(
         config: &Arc<O::Config>,
         plan: &'a Plan,
-        watch: &'a Watch,
+        watch: &'a Watch<'a>,
     ) -> Result<Self, RunError> {
         let servers = O::servers(config);
         let topology = &mut Stream::Topology.rng(plan.seed);
@@ -54,6 +54,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
             seed: plan.seed,
             maintenance: plan.maintenance,
             measure_reach,
+            measure_load: true,
             ..Settings::default()
         };
         let mut sim = Sim::new(Arc::clone(config), network, settings);
@@ -76,6 +77,9 @@ impl<'a, O: Overlay> Standard<'a, O> {
         .map_err(RunError::Plan)?;
         let mut book = Book::new(Arc::clone(&plan.catalog), servers, plan.seed, measure_reach);
         book.measures.nodes = plan.nodes;
+        book.measures.shares = placement.total();
+        book.measures.free_riders =
+            (0..plan.nodes).filter(|&p| placement.shares(p).is_empty()).count() as u64;
         Ok(Self {
             plan,
             watch,
@@ -261,6 +265,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
         }
         let plan = self.questions();
         let before = self.sim.traffic().clone();
+        let received = self.sim.received().to_vec();
         let started = self.sim.now();
         // Large runs ask faster, or they would simulate days of upkeep.
         if self.plan.churn.is_none() {
@@ -273,6 +278,10 @@ impl<'a, O: Overlay> Standard<'a, O> {
         measures.upkeep_messages = traffic.upkeep;
         measures.upkeep_bytes = traffic.upkeep_bytes;
         let live = self.sim.live().count() as f64;
+        for node in self.sim.live() {
+            let node = node as usize;
+            measures.load.record(u64::from(self.sim.received()[node] - received[node]));
+        }
         measures.node_seconds = live * self.sim.now().since(started).as_s_f64();
     }
 

@@ -135,7 +135,7 @@ impl<O: Overlay> Judge<O> {
     ) -> Grade {
         let matching: Vec<Key> =
             self.items.values().filter(|item| query.matches(item)).map(|item| item.key()).collect();
-        self.truth.grade_search(query, &matching, node, since, now, outcome)
+        self.truth.grade_search(query, &matching, node, since, now, outcome).grade
     }
 
     fn grade_locate(&mut self, key: Key, outcome: &Outcome) -> Grade {

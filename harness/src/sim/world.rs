@@ -29,6 +29,8 @@ pub struct Settings {
     /// Whether to keep, for each operation, who received its forward messages:
     /// the reach of a flood. Costs memory and time.
     pub measure_reach: bool,
+    /// Whether to count the messages that each node receives.
+    pub measure_load: bool,
     /// How long both ends of a stream need to notice that nothing comes
     /// through any more, when the network and not the other end is at fault.
     pub stream_timeout: Span,
@@ -41,6 +43,7 @@ impl Default for Settings {
             maintenance: true,
             upkeep_until: Time::NEVER,
             measure_reach: false,
+            measure_load: false,
             stream_timeout: Span::from_s(10),
         }
     }
@@ -139,6 +142,8 @@ struct Outside<O: Overlay> {
     protocol_rng: Rng,
     operations: Operations,
     traffic: Traffic,
+    /// Messages received, by node, where that is measured.
+    received: Vec<u32>,
     trace_hash: TraceHash,
     recorder: Option<Recorder>,
     /// Ends to tell the driver of, in order.
@@ -182,6 +187,7 @@ impl<O: Overlay> Sim<O> {
                 protocol_rng: Stream::Protocol.rng(settings.seed),
                 operations: Operations::default(),
                 traffic: Traffic::new::<O::Message>(),
+                received: Vec::new(),
                 trace_hash: TraceHash::default(),
                 recorder: None,
                 ended: Vec::new(),
@@ -218,6 +224,9 @@ impl<O: Overlay> Sim<O> {
         self.machines.push(O::new(&self.config, &profile));
         self.profiles.push(profile);
         self.outside.status.push(Status { up: true, life: 0 });
+        if self.outside.settings.measure_load {
+            self.outside.received.push(0);
+        }
         self.outside.record(|r, at| r.node(at, index, true));
         index
     }
@@ -276,6 +285,11 @@ impl<O: Overlay> Sim<O> {
     /// What crossed the network so far.
     pub const fn traffic(&self) -> &Traffic {
         &self.outside.traffic
+    }
+
+    /// Messages received so far, by node; empty unless the settings ask for it.
+    pub fn received(&self) -> &[u32] {
+        &self.outside.received
     }
 
     /// Letters sent that have neither arrived nor been dropped.
@@ -737,6 +751,9 @@ impl<O: Overlay> Outside<O> {
         let kind = message.kind();
         self.traffic.delivered += 1;
         self.trace_hash.delivery(self.now, from, to, kind, message.encoded_len());
+        if self.settings.measure_load {
+            self.received[to as usize] += 1;
+        }
         let is_reply = message.is_reply();
         if self.settings.measure_reach
             && !is_reply
