@@ -9,6 +9,7 @@
 //! * [`parts`] are organs that several overlays use.
 //! * Each other module is one overlay.
 
+pub mod chord;
 pub mod gnutella;
 pub mod napster;
 pub mod parts;

@@ -1,0 +1,142 @@
+//! The finger table, stored by its distinct contacts.
+
+use super::contact::{Contact, reach};
+use crate::Key;
+
+/// A node's fingers: finger i (0-based) is the first node at or after
+/// `id + 2^i` (SIGCOMM 2001, Table 1), in units of the m-bit ring.
+///
+/// In a network of N nodes only about log2 N of the m fingers differ, so each
+/// distinct contact is kept once, in clockwise order, with a bitmap of the
+/// finger at which it begins. Fingers past the last contact are the node
+/// itself: unknown, or all the way round.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FingerTable {
+    contacts: Box<[Contact]>,
+    /// Bit i is set when finger i differs from finger i - 1.
+    begins: [u32; 5],
+}
+
+/// The most fingers a node has.
+const MAX: usize = 160;
+
+impl FingerTable {
+    /// The start of finger `index` on a ring of `bits` bits.
+    pub(super) fn start(me: Key, index: u32, bits: u32) -> Key {
+        me.plus(Key::power_of_two(Key::BITS - bits + index))
+    }
+
+    /// The table of these (first finger, contact) pairs, in order of both;
+    /// fingers from `end` on are the node itself.
+    pub(super) fn from_runs(runs: &[(u32, Contact)], end: u32) -> Self {
+        let mut begins = [0; 5];
+        let end = (end > 0 && end < MAX as u32).then_some(end);
+        for index in runs.iter().map(|(index, _)| *index).chain(end) {
+            begins[(index / 32) as usize] |= 1 << (index % 32);
+        }
+        Self { contacts: runs.iter().map(|(_, contact)| *contact).collect(), begins }
+    }
+
+    /// How many contacts begin at or before finger `index`.
+    #[inline]
+    fn rank(&self, index: u32) -> usize {
+        let word = (index / 32) as usize;
+        let mask = u32::MAX >> (31 - index % 32);
+        let whole: u32 = self.begins[..word].iter().map(|w| w.count_ones()).sum();
+        (whole + (self.begins[word] & mask).count_ones()) as usize
+    }
+
+    /// Finger `index` (below 160), or `None` when it is the node itself.
+    #[inline]
+    pub(super) fn get(&self, index: u32) -> Option<&Contact> {
+        self.rank(index).checked_sub(1).and_then(|k| self.contacts.get(k))
+    }
+
+    /// The distinct contacts, clockwise.
+    pub(super) fn contacts(&self) -> &[Contact] {
+        &self.contacts
+    }
+
+    /// Which finger's interval `[id + 2^i, id + 2^(i+1))` holds `key`.
+    #[inline]
+    pub(super) fn interval(me: Key, key: Key, bits: u32) -> u32 {
+        let distance = me.distance_to(key);
+        // The node's own key lies at the end of the last interval.
+        let top = Key::BITS - 1 - distance.leading_zeros().min(Key::BITS - 1);
+        if distance == Key::ZERO { bits - 1 } else { top.saturating_sub(Key::BITS - bits) }
+    }
+
+    /// The fingers that lie strictly between `me` and `key`, farthest first.
+    ///
+    /// No finger above the key's interval can precede the key, so the search
+    /// starts there instead of at the top: one or two contacts are looked at
+    /// however long the table is.
+    #[inline]
+    pub(super) fn preceding(&self, me: Key, key: Key, bits: u32) -> impl Iterator<Item = &Contact> {
+        let end = self.rank(Self::interval(me, key, bits)).min(self.contacts.len());
+        let limit = reach(me, key);
+        self.contacts[..end].iter().rev().skip_while(move |c| reach(me, c.key) >= limit)
+    }
+
+    /// Records that `contact` is the first node at or after the start of
+    /// finger `index`. Returns whether the table changed.
+    ///
+    /// What it implies for other fingers is applied too: `contact` serves each
+    /// lower finger that it is nearer for, and a higher finger cannot lie
+    /// before it. So the contacts stay in clockwise order. A contact that lies
+    /// before the finger's start is refused.
+    pub(super) fn set(&mut self, me: Key, index: u32, contact: &Contact, bits: u32) -> bool {
+        let far = reach(me, contact.key);
+        if self.get(index).map_or(contact.key == me, |c| c == contact) {
+            return false;
+        }
+        let too_near = |i: u32| far < reach(me, Self::start(me, i, bits));
+        if index >= bits || too_near(index) {
+            return false;
+        }
+        self.rebuild(bits, |i, old| {
+            let old_far = old.map_or(Key::MAX, |c| reach(me, c.key));
+            let replace =
+                i == index || (i < index && far < old_far) || (i > index && old_far < far);
+            if !replace || too_near(i) {
+                old
+            } else if contact.key == me {
+                None
+            } else {
+                Some(*contact)
+            }
+        });
+        true
+    }
+
+    /// Forgets a contact; the next one clockwise takes over its fingers until
+    /// they are refreshed. Returns whether it was there.
+    pub(super) fn remove(&mut self, contact: &Contact, bits: u32) -> bool {
+        let Some(at) = self.contacts.iter().position(|c| c == contact) else { return false };
+        let next = self.contacts.get(at + 1).copied();
+        self.rebuild(bits, |_, old| if old.as_ref() == Some(contact) { next } else { old });
+        true
+    }
+
+    fn rebuild(&mut self, bits: u32, change: impl Fn(u32, Option<Contact>) -> Option<Contact>) {
+        let mut runs: Vec<(u32, Contact)> = Vec::with_capacity(self.contacts.len() + 1);
+        let mut end = bits;
+        for i in 0..bits {
+            match change(i, self.get(i).copied()) {
+                Some(c) if runs.last().is_some_and(|(_, last)| *last == c) => {}
+                Some(c) => runs.push((i, c)),
+                // Unknown fingers have no known ones above them.
+                None => {
+                    end = i;
+                    break;
+                }
+            }
+        }
+        *self = Self::from_runs(&runs, end);
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.contacts)
+    }
+}

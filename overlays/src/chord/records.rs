@@ -1,0 +1,132 @@
+//! The records that a node keeps: who provides what.
+
+use std::collections::BTreeMap;
+
+use super::config::Config;
+use super::request::Finding;
+use crate::{Addr, Hit, Key, Reason, Time};
+
+/// One provider of one item, as kept for the ring.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    pub(super) hit: Hit,
+    /// Kept as the key's owner rather than as a copy for the owner.
+    pub(super) owned: bool,
+    /// When it was last announced.
+    announced: Time,
+}
+
+/// Records by the item's key, the providers of a key in order of announcement.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    records: BTreeMap<Key, Vec<Record>>,
+    owned: usize,
+    copies: usize,
+}
+
+impl Store {
+    /// How many records it holds: owned, and copies.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.owned, self.copies)
+    }
+
+    fn count(&mut self, owned: bool) -> &mut usize {
+        if owned { &mut self.owned } else { &mut self.copies }
+    }
+
+    /// Keeps a record. One already there is refreshed, and never turned from
+    /// owned into a copy.
+    pub(super) fn put(&mut self, hit: Hit, owned: bool, now: Time, config: &Config) -> Finding {
+        let full = self.owned + self.copies >= config.max_records;
+        let providers = self.records.entry(hit.item.key()).or_default();
+        if let Some(known) = providers.iter_mut().find(|r| r.hit.provider == hit.provider) {
+            let was = known.owned;
+            *known = Record { hit, owned: owned || was, announced: now };
+            if owned && !was {
+                self.owned += 1;
+                self.copies -= 1;
+            }
+            return Finding::Done;
+        }
+        if full || providers.len() >= config.max_providers {
+            self.records.retain(|_, providers| !providers.is_empty());
+            return Finding::Failed(Reason::Full);
+        }
+        // Most keys have one provider, so room for one at first.
+        providers.reserve_exact(usize::from(providers.is_empty()));
+        providers.push(Record { hit, owned, announced: now });
+        *self.count(owned) += 1;
+        Finding::Done
+    }
+
+    /// Up to `limit` records with this key.
+    pub(super) fn fetch(&self, key: Key, limit: u16) -> Vec<Hit> {
+        let providers = self.records.get(&key).map_or(&[][..], Vec::as_slice);
+        providers.iter().take(limit.into()).map(|r| r.hit.clone()).collect()
+    }
+
+    /// Whether there is any record with this key.
+    pub(super) fn contains(&self, key: Key) -> bool {
+        self.records.contains_key(&key)
+    }
+
+    /// Removes a provider's record if `which` agrees. Returns whether it did.
+    pub(super) fn remove(
+        &mut self,
+        key: Key,
+        provider: Addr,
+        which: impl Fn(&Record) -> bool,
+    ) -> bool {
+        let Some(providers) = self.records.get_mut(&key) else { return false };
+        let place = providers.iter().position(|r| r.hit.provider == provider && which(r));
+        let Some(at) = place else { return false };
+        let owned = providers.remove(at).owned;
+        if providers.is_empty() {
+            self.records.remove(&key);
+        }
+        *self.count(owned) -= 1;
+        true
+    }
+
+    /// Makes a record owned, or a copy.
+    pub(super) fn set_owned(&mut self, key: Key, provider: Addr, owned: bool) {
+        let Some(providers) = self.records.get_mut(&key) else { return };
+        if let Some(record) = providers.iter_mut().find(|r| r.hit.provider == provider)
+            && record.owned != owned
+        {
+            record.owned = owned;
+            *self.count(owned) += 1;
+            *self.count(!owned) -= 1;
+        }
+    }
+
+    /// Keeps only the records that `keep` agrees to.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Record) -> bool) {
+        let (mut owned, mut copies) = (0, 0);
+        self.records.retain(|_, providers| {
+            providers.retain(&keep);
+            for record in &*providers {
+                *if record.owned { &mut owned } else { &mut copies } += 1;
+            }
+            !providers.is_empty()
+        });
+        (self.owned, self.copies) = (owned, copies);
+    }
+
+    /// Drops what was last announced before `limit`.
+    pub(super) fn expire(&mut self, limit: Time) {
+        self.retain(|r| r.announced >= limit);
+    }
+
+    /// All records.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Record> {
+        self.records.values().flatten()
+    }
+
+    /// Bytes on the heap, roughly: items are shared with their providers in
+    /// the simulator, and not counted.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let key = size_of::<Key>() + size_of::<Vec<Record>>();
+        self.records.len() * key + (self.owned + self.copies) * size_of::<Record>()
+    }
+}

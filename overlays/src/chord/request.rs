@@ -1,0 +1,189 @@
+//! Requests under way: what a node waits for, and on whose behalf.
+
+use std::sync::Arc;
+
+use super::contact::Contact;
+use super::message::Errand;
+use crate::{Addr, Hit, Key, OpId, Reason};
+
+/// Who wants to know how a request ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Client {
+    /// The user.
+    Op(OpId),
+    /// A finger that is being refreshed.
+    Finger { vnode: u16, index: u8 },
+    /// This node's own entry into the ring.
+    Join,
+    /// A node that fell silent and is back: a lookup of this virtual node's
+    /// identifier through it, in case its ring is another one.
+    Merge { vnode: u16 },
+    /// The announcement or withdrawal of many items, one by one.
+    Batch,
+    /// The keeping of records.
+    Keeping,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug)]
+pub(super) enum Finding {
+    /// The owner of the key.
+    Owner(Contact),
+    /// What a fetch brought.
+    Hits(Vec<Hit>),
+    /// A store or remove was carried out.
+    Done,
+    /// There was nothing to remove.
+    NotFound,
+    /// It was not to be.
+    Failed(Reason),
+}
+
+/// One thing that a node waits for.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    /// The number that answers carry.
+    pub(super) id: u32,
+    /// How many waits it has been through: a timer of an earlier one is stale.
+    pub(super) step: u16,
+    /// How often it started again.
+    pub(super) attempts: u8,
+    pub(super) client: Client,
+    /// What is looked for, cut to the ring's bits.
+    pub(super) key: Key,
+    /// What the owner is to do, if anything.
+    pub(super) errand: Option<Box<Errand>>,
+    pub(super) stage: Stage,
+}
+
+/// What a request waits for.
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    /// The answer to a recursive lookup.
+    Routed,
+    /// The next step of an iterative lookup.
+    Asking(Box<Walk>),
+    /// The owner's answer.
+    Delivering(Box<Delivery>),
+    /// The acknowledgement of a transfer.
+    Moving(Box<Move>),
+    /// Time to pass before it starts again.
+    Resting,
+}
+
+/// An iterative lookup: whom to ask next.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Walk {
+    /// Nodes still to ask; the best is last.
+    ahead: Vec<Contact>,
+    /// Nodes asked, in order; the last is being waited for.
+    asked: Vec<(Addr, u16)>,
+    /// Whether the last was asked again.
+    pub(super) again: bool,
+}
+
+/// Nodes that an iterative lookup keeps in reserve.
+const AHEAD: usize = 32;
+
+impl Walk {
+    /// Adds nodes to ask, best first, in front of those known before: they
+    /// come from nearer the key.
+    pub(super) fn add(&mut self, nodes: &[Contact], me: Addr) {
+        for node in nodes.iter().rev() {
+            let who = (node.addr, node.vnode);
+            if node.addr != me && !self.asked.contains(&who) {
+                self.ahead.retain(|c| (c.addr, c.vnode) != who);
+                self.ahead.push(*node);
+            }
+        }
+        let surplus = self.ahead.len().saturating_sub(AHEAD);
+        self.ahead.drain(..surplus);
+    }
+
+    /// The next node to ask, unless `ttl` have been asked.
+    pub(super) fn next(&mut self, ttl: u16) -> Option<Contact> {
+        if self.asked.len() >= usize::from(ttl) {
+            return None;
+        }
+        let next = self.ahead.pop()?;
+        self.asked.push((next.addr, next.vnode));
+        self.again = false;
+        Some(next)
+    }
+
+    /// Who is being waited for.
+    pub(super) fn waiting_for(&self) -> Option<(Addr, u16)> {
+        self.asked.last().copied()
+    }
+}
+
+/// An errand on its way to the owner: whom it is given to.
+#[derive(Clone, Debug)]
+pub(super) struct Delivery {
+    /// The owner and those who follow it.
+    pub(super) owners: Vec<Contact>,
+    /// Which of them is being waited for.
+    pub(super) at: usize,
+    /// Whether it was sent again.
+    pub(super) again: bool,
+}
+
+/// Records on their way to another node.
+#[derive(Clone, Debug)]
+pub(super) struct Move {
+    pub(super) to: Contact,
+    pub(super) owned: bool,
+    pub(super) records: Arc<[Hit]>,
+}
+
+/// All requests of a node, by number.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    open: Vec<Request>,
+    last: u32,
+}
+
+impl Requests {
+    /// A fresh number.
+    pub(super) fn number(&mut self) -> u32 {
+        self.last = self.last.wrapping_add(1);
+        self.last
+    }
+
+    /// Keeps `request` until it is taken.
+    pub(super) fn put(&mut self, request: Request) {
+        if self.open.len() == self.open.capacity() {
+            // Most nodes have one request open or none: room for one at first.
+            self.open.reserve_exact(self.open.len().max(1));
+        }
+        let place = self.open.iter().rposition(|r| r.id < request.id).map_or(0, |i| i + 1);
+        self.open.insert(place, request);
+    }
+
+    /// The request with this number.
+    pub(super) fn get(&mut self, id: u32) -> Option<&mut Request> {
+        let at = self.open.binary_search_by_key(&id, |r| r.id).ok()?;
+        self.open.get_mut(at)
+    }
+
+    /// Takes the request with this number out.
+    pub(super) fn take(&mut self, id: u32) -> Option<Request> {
+        let at = self.open.binary_search_by_key(&id, |r| r.id).ok()?;
+        Some(self.open.remove(at))
+    }
+
+    /// How many are open.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// All that are open.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Request> {
+        self.open.iter()
+    }
+
+    /// Bytes on the heap, roughly.
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.open.capacity() * size_of::<Request>()
+    }
+}
