@@ -61,6 +61,11 @@ impl Blueprint {
         self.ring.get(self.successor_of(key.truncated(self.id_bits), 0)?)
     }
 
+    /// Where `key` would be if identifiers were spaced evenly.
+    fn even_place(&self, key: Key) -> isize {
+        ((u128::from(key.prefix64()) * self.ring.len() as u128) >> 64) as isize
+    }
+
     /// The place of the first node at or after `key`, searched from a guess:
     /// identifiers are spread evenly, so it is near where it would be if they
     /// were spaced evenly, and the search gallops from there.
@@ -69,11 +74,12 @@ impl Blueprint {
         if n == 0 {
             return None;
         }
-        let guess = (u128::from(key.prefix64()) * n as u128 >> 64) as isize + correction;
+        let guess = self.even_place(key) + correction;
         let guess = guess.clamp(0, n as isize - 1) as usize;
         let before = |i: usize| self.ring[i].key < key;
         // All before `low` come before the key, nothing from `high` on does.
-        let (mut low, mut high) = (guess, guess);
+        let mut low;
+        let mut high = guess;
         let mut stride = 4;
         if before(guess) {
             loop {
@@ -116,8 +122,7 @@ impl Blueprint {
         }
         // How far this node stands from where even spacing would put it; its
         // near fingers are off by about as much.
-        let even = (u128::from(me.prefix64()) * n as u128 >> 64) as isize;
-        let correction = place as isize - even;
+        let correction = place as isize - self.even_place(me);
         let mut runs = vec![(0, *successor)];
         let beyond = FingerTable::interval(me, successor.key, bits) + 1;
         for index in beyond..bits {

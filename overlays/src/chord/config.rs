@@ -66,7 +66,7 @@ crate::parameters! {
         /// no longer than this looks for the answer when it is next due.
         pub request_timeout: Span = Span::from_s(1), in Span::from_ms(1)..=MINUTE;
         /// How long the origin of a recursive lookup waits.
-        pub lookup_timeout: Span = Span::from_s(5), in Span::from_ms(1)..=DAY;
+        pub lookup_timeout: Span = Span::from_s(10), in Span::from_ms(1)..=DAY;
         /// How often a failed lookup, transfer or join starts again.
         pub retries: u8 = 3, in 0..=100;
         /// Hops after which a lookup is given up.

@@ -81,10 +81,10 @@ impl FingerTable {
     /// Records that `contact` is the first node at or after the start of
     /// finger `index`. Returns whether the table changed.
     ///
-    /// What it implies for other fingers is applied too: `contact` serves each
-    /// lower finger that it is nearer for, and a higher finger cannot lie
-    /// before it. So the contacts stay in clockwise order. A contact that lies
-    /// before the finger's start is refused.
+    /// What it implies for other fingers is applied too: it is the first node
+    /// for every higher finger that starts before it, and it serves each lower
+    /// finger that knew only a farther node. So the contacts stay in clockwise
+    /// order. A contact that lies before the finger's start is refused.
     pub(super) fn set(&mut self, me: Key, index: u32, contact: &Contact, bits: u32) -> bool {
         let far = reach(me, contact.key);
         if self.get(index).map_or(contact.key == me, |c| c == contact) {
@@ -96,8 +96,7 @@ impl FingerTable {
         }
         self.rebuild(bits, |i, old| {
             let old_far = old.map_or(Key::MAX, |c| reach(me, c.key));
-            let replace =
-                i == index || (i < index && far < old_far) || (i > index && old_far < far);
+            let replace = i >= index || far < old_far;
             if !replace || too_near(i) {
                 old
             } else if contact.key == me {

@@ -43,7 +43,7 @@ pub(super) struct Forwards {
 /// The most unacknowledged hops kept; further ones go unguarded.
 const MAX: usize = 1024;
 /// How many nodes are tried for one hop.
-const TRIES: usize = 6;
+const TRIES: usize = 8;
 
 impl Forwards {
     /// Keeps `forward` and numbers it; `None` when there is no room.
@@ -82,7 +82,7 @@ impl Chord {
     pub(super) fn on_forward_timer(&mut self, cx: &mut Context<'_>, id: u32) {
         let Some(mut forward) = self.forwards.as_mut().and_then(|f| f.take(id)) else { return };
         if let Some(silent) = forward.tried.last() {
-            self.drop_finger(silent.addr, silent.vnode);
+            self.avoid(cx, silent.addr, silent.vnode, false);
         }
         if forward.tried.len() >= TRIES {
             return;

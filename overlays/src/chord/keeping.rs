@@ -120,8 +120,7 @@ impl Chord {
 
     /// Starts items of the batch while there is room in the window.
     fn pump(&mut self, cx: &mut Context<'_>) {
-        loop {
-            let Some(h) = &mut self.holdings else { break };
+        while let Some(h) = &mut self.holdings {
             h.pumping = true;
             if h.under_way >= WINDOW {
                 break;
@@ -412,6 +411,24 @@ impl Chord {
         }
     }
 
+    /// The range `(after, upto]` passes to a new predecessor, which gives
+    /// copies to this node and all of its holders but the last.
+    pub(super) fn release_last_holder(
+        &self,
+        cx: &mut Context<'_>,
+        vnode: u16,
+        after: Key,
+        upto: Key,
+    ) {
+        let Some(node) = self.vnode(vnode) else { return };
+        let holders = node.replica_holders(&self.config);
+        if holders.len() + 1 == self.config.replicas
+            && let Some(last) = holders.last()
+        {
+            cx.send(last.addr, Message::Release { after, upto });
+        }
+    }
+
     fn owned_by(&self, vnode: u16) -> Vec<Hit> {
         let Some(h) = &self.holdings else { return Vec::new() };
         let mine = |hit: &Hit| self.nearest_after(hit.item.key()) == vnode;
@@ -444,6 +461,16 @@ impl Chord {
         let key = errand.key();
         let ring_key = self.ring_key(key);
         let Some(node) = self.vnode(vnode) else { return };
+        if self.phase == Phase::Leaving
+            && matches!(*errand, Errand::Store(_))
+            && let Some(heir) = node.successors().find(|s| s.addr != cx.me()).copied()
+        {
+            let (vnode, ttl) = (heir.vnode, BACK_STEPS);
+            let insist = true;
+            let message =
+                Message::Deliver { request, origin, vnode, ttl, ack: false, insist, errand };
+            return cx.send(heir.addr, message);
+        }
         // A node may have joined right before this one, and the sender not
         // know it yet.
         let back = node.predecessor.filter(|p| p.addr != cx.me());
@@ -474,6 +501,11 @@ impl Chord {
         owned: bool,
         records: &[Hit],
     ) {
+        if self.phase == Phase::Leaving {
+            // What is on its way out must not come back; the sender tries
+            // again and finds the ring closed behind this node.
+            return;
+        }
         let mut all = true;
         for hit in records {
             all &= matches!(self.keep(cx, hit.clone(), owned), Finding::Done);

@@ -11,7 +11,7 @@ use crate::{Addr, Hit, Key, Outcome, Reason};
 
 /// Nodes that a `Closer` answer names, so that the asker can go around the
 /// dead.
-const CANDIDATES: usize = 4;
+const CANDIDATES: usize = 8;
 
 /// What this node knows about a key, all its virtual nodes consulted.
 enum Known {
@@ -199,7 +199,7 @@ impl Chord {
                 let Some((addr, vnode)) = walk.waiting_for() else { return };
                 // Datagrams get lost: a second question before the verdict.
                 if walk.again {
-                    self.drop_finger(addr, vnode);
+                    self.avoid(cx, addr, vnode, true);
                     self.ask_next(cx, request);
                 } else {
                     walk.again = true;
@@ -208,8 +208,13 @@ impl Chord {
             }
             Stage::Delivering(delivery) => {
                 if delivery.again {
+                    let silent = delivery.owners.get(delivery.at).copied();
                     delivery.at += 1;
+                    if let Some(silent) = silent {
+                        self.avoid(cx, silent.addr, silent.vnode, true);
+                    }
                 }
+                let Stage::Delivering(delivery) = &mut request.stage else { return };
                 delivery.again = !delivery.again;
                 self.deliver_next(cx, request);
             }

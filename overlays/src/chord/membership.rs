@@ -208,13 +208,6 @@ impl Chord {
         }
         self.start_upkeep(cx, vnode);
         self.notify(cx, successor, me);
-        if let Some(p) = predecessor {
-            if p.addr == cx.me() {
-                self.on_nudge(cx, p.vnode);
-            } else {
-                cx.send(p.addr, Message::Nudge { vnode: p.vnode });
-            }
-        }
         self.fix_all_fingers(cx, vnode);
         self.next_vnode(cx);
     }

@@ -222,11 +222,14 @@ impl Chord {
         if !honest || sender.key == node.me.key {
             return;
         }
-        let nearer = match &node.predecessor {
-            None => true,
-            Some(p) => sender.key.in_open(p.key, node.me.key),
-        };
-        if !nearer {
+        let former = node.predecessor;
+        if let Some(p) = former
+            && !sender.key.in_open(p.key, node.me.key)
+        {
+            if p.key.in_open(sender.key, node.me.key) {
+                // The sender does not know of the nearer one yet.
+                self.nudge(cx, sender);
+            }
             return;
         }
         node.predecessor = Some(sender);
@@ -235,8 +238,22 @@ impl Chord {
         note(cx, "predecessor", 0, Some(&sender));
         if alone {
             self.adopt(cx, vnode, &[sender]);
+            self.stabilise(cx, vnode);
+        }
+        if let Some(former) = former {
+            self.nudge(cx, former);
+            self.release_last_holder(cx, vnode, former.key, sender.key);
         }
         self.ring_changed(cx);
+    }
+
+    /// Has a node stabilise now: someone stands between it and this one.
+    fn nudge(&mut self, cx: &mut Context<'_>, node: Contact) {
+        if node.addr == cx.me() {
+            self.on_nudge(cx, node.vnode);
+        } else {
+            cx.send(node.addr, Message::Nudge { vnode: node.vnode });
+        }
     }
 
     /// A node joined right after this one: do not wait for the next round.
@@ -305,16 +322,28 @@ impl Chord {
         }
     }
 
-    /// Forgets a finger that does not answer lookups. Successors and
-    /// predecessor have checks of their own.
-    pub(super) fn drop_finger(&mut self, addr: Addr, vnode: u16) {
+    /// A node does not answer lookups: it is no finger any more and, when
+    /// `sure` or not for the first time, is left out of the successor list.
+    /// Immediate successor and predecessor have checks of their own.
+    pub(super) fn avoid(&mut self, cx: &mut Context<'_>, addr: Addr, vnode: u16, sure: bool) {
         let bits = self.config.id_bits;
+        let suspects = self.lost.as_deref().map_or(&[][..], Vec::as_slice);
+        let sure =
+            sure || suspects.iter().any(|l| (l.contact.addr, l.contact.vnode) == (addr, vnode));
         for at in 0..=self.others.len() as u16 {
             let Some(node) = self.vnode_mut(at) else { return };
-            let dead = node.fingers.contacts().iter().find(|c| c.addr == addr && c.vnode == vnode);
-            if let Some(dead) = dead.copied() {
-                node.fingers.remove(&dead, bits);
-                self.remember(dead);
+            let known = node.fingers.contacts().iter().chain(node.successors());
+            let Some(silent) = known.copied().find(|c| (c.addr, c.vnode) == (addr, vnode)) else {
+                continue;
+            };
+            node.fingers.remove(&silent, bits);
+            if sure {
+                node.pass_over(&silent);
+            }
+            let due = node.successor == silent && !node.awaiting_neighbours;
+            self.remember(silent);
+            if due {
+                self.stabilise(cx, at);
             }
         }
     }
@@ -435,10 +464,12 @@ impl Chord {
     /// the successor.
     pub(super) fn fix_all_fingers(&mut self, cx: &mut Context<'_>, vnode: u16) {
         let bits = self.config.id_bits;
-        let Some(node) = self.vnode(vnode) else { return };
+        let Some(node) = self.vnode_mut(vnode) else { return };
         if node.successor.key == node.me.key {
             return;
         }
+        let successor = node.successor;
+        node.fingers.set(node.me.key, 0, &successor, bits);
         let beyond = FingerTable::interval(node.me.key, node.successor.key, bits) + 1;
         for index in beyond..bits {
             self.fix_finger(cx, vnode, index);

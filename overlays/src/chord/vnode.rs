@@ -133,10 +133,20 @@ impl VirtualNode {
         }
     }
 
+    /// Leaves a node that did not answer out of the successor list, until
+    /// stabilisation brings the list up to date. The immediate successor
+    /// stays: stabilisation decides on it.
+    pub(super) fn pass_over(&mut self, silent: &Contact) {
+        if self.further.contains(silent) {
+            self.further = self.further.iter().filter(|c| *c != silent).copied().collect();
+        }
+    }
+
     /// Where a lookup for `key` goes from here.
     #[inline]
     pub(super) fn step(&self, key: Key, config: &Config) -> Step {
-        if config.next_hop == NextHop::FingerInterval && self.owns(key) {
+        // A node owns its own identifier, whatever it knows of others.
+        if key == self.me.key || config.next_hop == NextHop::FingerInterval && self.owns(key) {
             return Step::Owner(self.me);
         }
         // Under the interval rule the owner itself ends the lookup, so that
