@@ -15,6 +15,9 @@ enum Event {
     Timer { at: Addr, timer: Timer },
 }
 
+/// Decides whether a copy of a message is lost.
+type Loss = dyn FnMut(Addr, Addr, &Message) -> bool;
+
 /// A small network.
 pub(super) struct Bench {
     pub(super) config: Arc<Config>,
@@ -28,7 +31,7 @@ pub(super) struct Bench {
     pub(super) sent: Vec<(u32, u32, &'static str, OpId)>,
     ops: u32,
     /// Whether this copy of a message is lost.
-    pub(super) lose: Box<dyn FnMut(Addr, Addr, &Message) -> bool>,
+    pub(super) lose: Box<Loss>,
 }
 
 const DELAY_US: u64 = 10_000;
