@@ -5,11 +5,14 @@
 
 mod csv;
 pub mod figures;
+mod html;
 mod markdown;
 mod output;
+pub mod svg;
 pub mod table;
 
 pub use csv::csv;
+pub use html::html;
 pub use markdown::markdown;
 pub use output::{OutputError, json, write};
 

@@ -130,6 +130,27 @@ impl Fit {
         })
     }
 
+    /// The points fitted with a class that is given, to draw its curve. The
+    /// class stands as its own theory.
+    pub fn with_class(points: &[(f64, f64)], class: Growth) -> Option<Self> {
+        let class = in_terms_of_n(class);
+        let line = if class == Growth::Constant {
+            let sum: f64 = points.iter().map(|&(_, y)| y).sum();
+            let mean = (!points.is_empty()).then(|| sum / points.len() as f64)?;
+            Line { intercept: 0.0, slope: mean, r2: 0.0 }
+        } else {
+            least_squares(points, class)?
+        };
+        Some(Self {
+            class,
+            coefficient: line.slope,
+            r2: line.r2,
+            theory: class,
+            agrees: true,
+            intercept: line.intercept,
+        })
+    }
+
     /// The fitted curve's value at n peers.
     pub fn at(&self, n: f64) -> f64 {
         self.intercept + self.coefficient * shape(self.class, n)
@@ -266,6 +287,17 @@ mod tests {
         assert!(fit.class == Growth::Constant && fit.r2 < 0.95, "{fit:?}");
         let falling = Fit::of(&series(|n| 1e6 / n), Growth::Log).unwrap();
         assert!(falling.class == Growth::Constant && falling.r2 < 0.5 && !falling.agrees);
+    }
+
+    #[test]
+    fn a_given_class_is_fitted_even_if_another_is_better() {
+        let points = series(f64::log2);
+        let line = Fit::with_class(&points, Growth::Linear).unwrap();
+        assert_eq!(line.class, Growth::Linear);
+        assert!(line.r2 < 0.8 && line.coefficient > 0.0, "{line:?}");
+        let flat = Fit::with_class(&points, Growth::Constant).unwrap();
+        assert!((flat.at(5.0) - 10.0).abs() < 1e-9, "{flat:?}");
+        assert_eq!(Fit::with_class(&[], Growth::Log), None);
     }
 
     #[test]

@@ -196,7 +196,7 @@ fn other_costs(row: &OverlayRow) -> Vec<Field> {
 }
 
 /// The sizes at which growth was measured, as `64 to 1,024`.
-pub(crate) fn growth_range(document: &Document) -> Option<String> {
+pub(in crate::report) fn growth_range(document: &Document) -> Option<String> {
     let mut sizes: Vec<f64> = document
         .overlays
         .iter()

@@ -65,7 +65,7 @@ fn outcomes(row: &OverlayRow, paint: Paint) -> String {
 }
 
 /// Why an operation has no figures.
-fn why_not(row: &OverlayRow, operation: &str) -> String {
+pub(in crate::report) fn why_not(row: &OverlayRow, operation: &str) -> String {
     let power = row.search_power;
     let operations = &row.operations;
     match operation {

@@ -5,7 +5,9 @@ mod detail;
 mod grid;
 
 pub use comparison::comparison;
+pub(super) use comparison::growth_range;
 pub use detail::detail;
+pub(super) use detail::why_not;
 pub use grid::WIDTH;
 
 use super::figures::{count, percentage, plain};
