@@ -67,6 +67,15 @@ pub fn figure(x: f64) -> String {
     fixed(x, if plain { 0 } else { decimals(x) }) + suffix
 }
 
+/// A round value beside an axis: as [`figure`], without zeros at the end.
+pub fn tick(x: f64) -> String {
+    let text = figure(x);
+    match text.contains('.') && text.ends_with('0') {
+        true => text.trim_end_matches('0').trim_end_matches('.').into(),
+        false => text,
+    }
+}
+
 /// A mean and half its 95 % interval, to the same place: `5.00 ± 0.02`.
 pub fn plus_minus(s: &Summary) -> String {
     let half = (s.ci95[1] - s.ci95[0]) / 2.0;
@@ -164,6 +173,13 @@ mod tests {
             (f64::INFINITY, "–"),
         ] {
             assert_eq!(figure(x), text, "{x}");
+        }
+    }
+
+    #[test]
+    fn ticks_end_without_zeros() {
+        for (x, text) in [(0.5, "0.5"), (100.0, "100"), (1.5, "1.5"), (20.0, "20"), (0.0, "0")] {
+            assert_eq!(tick(x), text);
         }
     }
 

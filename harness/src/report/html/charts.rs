@@ -33,10 +33,14 @@ fn having(
 }
 
 fn latency(document: &Document) -> String {
-    let mut out = String::from(
+    let others = match document.overlays.len() {
+        0 | 1 => "",
+        _ => " The other overlays stand faint behind each curve, on the same axes.",
+    };
+    let mut out = format!(
         "<section id=\"latency\">\n<h2>How long a search takes</h2>\n\
-         <p class=\"intro\">The share of searches that had ended after a given time. The other \
-         overlays stand faint behind each curve, on the same axes.</p>\n<div class=\"facets\">\n",
+         <p class=\"intro\">The share of searches that had ended after a given \
+         time.{others}</p>\n<div class=\"facets\">\n",
     );
     let timed = having(document, |op| op.latency_ms.as_ref());
     let all: Vec<Curve<'_>> =

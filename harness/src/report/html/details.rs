@@ -11,7 +11,8 @@ use crate::stats::Summary;
 
 /// A section per overlay.
 pub fn section(document: &Document) -> String {
-    let mut out = String::from("<section id=\"details\">\n<h2>Each overlay in detail</h2>\n");
+    let heading = if document.overlays.len() == 1 { "In detail" } else { "Each overlay in detail" };
+    let mut out = format!("<section id=\"details\">\n<h2>{heading}</h2>\n");
     for (i, row) in document.overlays.iter().enumerate() {
         out.push_str(&overlay(row, i));
     }

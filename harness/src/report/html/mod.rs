@@ -55,10 +55,10 @@ fn top(document: &Document, heading: &str) -> String {
         lede(document)
     );
     out.push_str(&facts(document));
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<figure class=\"command\"><figcaption>Run this to get the same numbers again</figcaption>\
-         <pre><code>{}</code></pre></figure>\n",
+         <pre><code>{}</code></pre></figure>",
         escape(&document.command)
     );
     if document.partial {
@@ -78,7 +78,7 @@ fn top(document: &Document, heading: &str) -> String {
     let growth = growth_range(document).map(|_| ("growth", "Growth"));
     let mut links = vec![("comparison", "Comparison"), ("latency", "Latency"), ("costs", "Costs")];
     links.extend(growth);
-    links.extend([("traffic", "Traffic"), ("details", "Each overlay"), ("reading", "How to read")]);
+    links.extend([("traffic", "Traffic"), ("details", "In detail"), ("reading", "How to read")]);
     for (id, name) in links {
         let _ = write!(out, "<li><a href=\"#{id}\">{name}</a></li>");
     }

@@ -3,7 +3,7 @@
 use super::axes::{Frame, x_axis, y_axis};
 use super::canvas::{Anchor, Canvas};
 use super::scale::Scale;
-use crate::report::figures::{count, figure, percentage};
+use crate::report::figures::{count, figure, percentage, tick};
 use crate::stats::Summary;
 
 /// The most bars in a chart; wider ranges are joined into equal bins.
@@ -36,7 +36,7 @@ pub fn bars(name: &str, what: &str, summary: &Summary, colour: &str, id: &str) -
     let mut canvas = Canvas::new(340.0, 180.0);
     let (bins, width) = bins(&summary.histogram);
     let y = Scale::linear(bins.iter().map(|bin| bin.1), frame.bottom, frame.top);
-    y_axis(&mut canvas, frame, &y, &y.ticks(3), |share| format!("{} %", figure(share * 100.0)));
+    y_axis(&mut canvas, frame, &y, &y.ticks(3), |share| format!("{} %", tick(share * 100.0)));
     let slot = (frame.right - frame.left) / bins.len().max(4) as f64;
     let start = frame.left + (frame.right - frame.left - slot * bins.len() as f64) / 2.0;
     for (i, &(value, share)) in bins.iter().enumerate() {
@@ -57,7 +57,7 @@ pub fn bars(name: &str, what: &str, summary: &Summary, colour: &str, id: &str) -
     x_axis(&mut canvas, frame, &x, &[], false, figure);
     for bin in bins.iter().step_by(every) {
         let at = (middle(bin.0 as f64), frame.bottom + 15.0);
-        canvas.text(at, Anchor::Middle, "tick", &figure(bin.0 as f64));
+        canvas.text(at, Anchor::Middle, "tick", &tick(bin.0 as f64));
     }
     let mean = middle(summary.mean).clamp(frame.left, frame.right);
     canvas.line((mean, frame.top - 6.0), (mean, frame.bottom), "mark");

@@ -3,7 +3,7 @@
 use super::axes::{Frame, x_axis, y_axis};
 use super::canvas::{Anchor, Canvas};
 use super::scale::Scale;
-use crate::report::figures::{figure, time_ms};
+use crate::report::figures::{tick, time_ms};
 use crate::stats::Summary;
 
 /// A curve and the figures marked on it.
@@ -33,9 +33,7 @@ pub fn curves(all: &[Curve<'_>], chosen: usize, colour: &str, id: &str) -> Strin
     let ends = all.iter().flat_map(|curve| [curve.summary.p99 * 1.04, curve.summary.p50]);
     let x = Scale::fitting(ends, frame.left, frame.right);
     let y = Scale::linear([1.0], frame.bottom, frame.top);
-    y_axis(&mut canvas, frame, &y, &[0.0, 0.5, 1.0], |share| {
-        format!("{} %", figure(share * 100.0))
-    });
+    y_axis(&mut canvas, frame, &y, &[0.0, 0.5, 1.0], |share| format!("{} %", tick(share * 100.0)));
     x_axis(&mut canvas, frame, &x, &x.ticks(4), false, |ms| {
         if ms == 0.0 { "0".into() } else { time_ms(ms) }
     });
@@ -59,6 +57,7 @@ pub fn curves(all: &[Curve<'_>], chosen: usize, colour: &str, id: &str) -> Strin
         } else {
             (px + dx, Anchor::Start)
         };
+        let dy = if share > 0.9 && anchor == Anchor::End { 30.0 } else { dy };
         canvas.text((at, py + dy), anchor, "note halo", &tip);
     }
     let description = format!(

@@ -5,7 +5,7 @@ use overlays::Growth;
 use super::axes::{Frame, x_axis, y_axis};
 use super::canvas::{Anchor, Canvas};
 use super::scale::Scale;
-use crate::report::figures::{count, figure};
+use crate::report::figures::{count, figure, tick};
 use crate::stats::Fit;
 
 /// Points of the fitted curve.
@@ -29,8 +29,8 @@ pub fn growth(
         .collect();
     let x = Scale::log(points.iter().map(|&(n, _)| n), frame.left + 6.0, frame.right - 6.0);
     let y = Scale::linear(points.iter().map(|&(_, y)| y * 1.05), frame.bottom, frame.top);
-    y_axis(&mut canvas, frame, &y, &y.ticks(3), figure);
-    x_axis(&mut canvas, frame, &x, &x.powers_of_two(3), false, figure);
+    y_axis(&mut canvas, frame, &y, &y.ticks(4), tick);
+    x_axis(&mut canvas, frame, &x, &x.powers_of_two(3), false, tick);
     let lo = points.iter().map(|&(n, _)| n).fold(f64::INFINITY, f64::min);
     let hi = points.iter().map(|&(n, _)| n).fold(0.0, f64::max);
     let trace = |fit: &Fit| -> Vec<(f64, f64)> {
@@ -51,7 +51,7 @@ pub fn growth(
         }
         canvas.path(&trace(fit), &format!("line {colour}"));
         let note = formula(fit);
-        canvas.text((frame.left - 30.0, 12.0), Anchor::Start, "note", &note);
+        canvas.text((frame.left, 12.0), Anchor::Start, "note", &format!("≈ {note}"));
         sentence.push_str(&format!(
             " Best fit {note}, r² {:.3}; theory {}, which {}.",
             fit.r2,

@@ -4,7 +4,7 @@
 use super::axes::{Frame, x_axis};
 use super::canvas::{Anchor, Canvas};
 use super::scale::Scale;
-use crate::report::figures::figure;
+use crate::report::figures::{figure, tick};
 use crate::stats::Summary;
 
 /// A row of the chart.
@@ -30,7 +30,7 @@ pub fn ranges(rows: &[Range<'_>], what: &str, id: &str) -> String {
     let known = || rows.iter().filter_map(|row| row.figures.ok());
     let ends = known().flat_map(|s| [s.min, s.p1, s.p50, s.mean, s.max]);
     let x = Scale::fitting(ends, frame.left + 6.0, frame.right - 12.0);
-    x_axis(&mut canvas, frame, &x, &x.ticks(5), true, figure);
+    x_axis(&mut canvas, frame, &x, &x.ticks(5), true, tick);
     let mut sentences = Vec::new();
     for (i, row) in rows.iter().enumerate() {
         let y = frame.top + ROW * i as f64 + 26.0;
