@@ -7,6 +7,7 @@ use std::sync::Arc;
 use overlays::{About, Overlay, Parameter, ParameterError, Parameters, SearchPower, Wire};
 
 use crate::experiment::{self, Measures, Plan, RunError, Watch};
+use crate::net;
 
 macro_rules! register {
     ($($overlay:ty),* $(,)?) => {
@@ -56,6 +57,17 @@ pub trait Entry: Send + Sync {
     /// # Errors
     /// When the parameters or the plan cannot be followed.
     fn simulate(
+        &self,
+        set: &[Assignment],
+        plan: &Plan,
+        watch: &Watch<'_>,
+    ) -> Result<Measures, EntryError>;
+
+    /// Carries out the same plan over sockets on this machine.
+    ///
+    /// # Errors
+    /// When the parameters cannot be followed, or sockets cannot be had.
+    fn live(
         &self,
         set: &[Assignment],
         plan: &Plan,
@@ -129,6 +141,16 @@ impl<O: Overlay> Entry for Registered<O> {
     ) -> Result<Measures, EntryError> {
         let config = configure::<O>(set).map_err(|e| EntryError::Parameter(O::ABOUT.name, e))?;
         experiment::run::<O>(&config, plan, watch).map_err(EntryError::Run)
+    }
+
+    fn live(
+        &self,
+        set: &[Assignment],
+        plan: &Plan,
+        watch: &Watch<'_>,
+    ) -> Result<Measures, EntryError> {
+        let config = configure::<O>(set).map_err(|e| EntryError::Parameter(O::ABOUT.name, e))?;
+        net::run::<O>(&config, plan, watch).map_err(EntryError::Run)
     }
 }
 

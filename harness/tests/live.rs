@@ -4,12 +4,16 @@
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use harness::experiment::{Plan, Watch};
 use harness::net::{LiveNetwork, LiveOptions, Script, Step};
 use harness::network::{Latency, LatencySpec, Network};
 use harness::oracle::Grade;
+use harness::registry;
 use harness::sim::{Driver, Operation, Request, Settings, Sim, Verb};
+use harness::workload::Catalog;
 use overlays::gnutella::Gnutella;
 use overlays::napster::Napster;
 use overlays::{
@@ -181,16 +185,6 @@ fn try_in_sim<O: Overlay>(sim: &mut Sim<O>, log: &mut Log, trials: &[Trial]) -> 
 
 // --- The network over sockets ----------------------------------------------
 
-async fn neighbours_live<O: Overlay>(network: &LiveNetwork<O>) -> Vec<BTreeSet<u32>> {
-    let index = |addr: Addr| network.nodes().iter().position(|node| node.addr() == addr);
-    let mut all = Vec::new();
-    for node in network.nodes() {
-        let known = node.neighbours().await.unwrap_or_default();
-        all.push(known.into_iter().filter_map(index).map(|i| i as u32).collect());
-    }
-    all
-}
-
 async fn try_live<O: Overlay>(network: &LiveNetwork<O>, trials: &[Trial]) -> Vec<Result> {
     let first = network.ledger().operations().len();
     let step = |trial: &Trial| Step { node: trial.node, request: trial.request.clone() };
@@ -242,7 +236,7 @@ fn agree<O: Overlay>(set: &[(&str, &str)], is_flood: bool) {
         assert_eq!(joined, vec![Outcome::Done; (servers + PEERS) as usize]);
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
-            let live = neighbours_live(&network).await;
+            let live = network.neighbours().await;
             if live == graph {
                 break;
             }
@@ -311,4 +305,48 @@ fn napsters_clients_notice_that_the_server_died() {
         assert_eq!(operations.last().map(|o| (o.verb, o.ends)), Some((Verb::Search, 1)));
         assert_eq!(network.shutdown().await, 0);
     });
+}
+
+/// The standard experiment over sockets, through the registry.
+fn plan(peers: u32, searches: u32) -> Plan {
+    let catalog = Arc::new(Catalog::embedded().thinned(50));
+    Plan { seed: SEED, searches, ..Plan::standard(peers, catalog) }
+}
+
+#[test]
+fn every_overlay_runs_the_standard_experiment_over_sockets() {
+    for entry in registry::all() {
+        let name = entry.about().name;
+        let measures = entry.live(&[], &plan(16, 5), &Watch::default()).expect("sockets");
+        assert_eq!((measures.nodes, measures.interrupted), (16, false), "{name}");
+        assert_eq!(measures.broken_operations, 0, "{name}");
+        let graph = measures.graph.as_ref().expect("it was measured");
+        assert_eq!(graph.components, 1, "{name}");
+        for (verb, count) in [(Verb::Join, 16), (Verb::Search, 5), (Verb::Leave, 2)] {
+            let account = &measures.operations[&verb];
+            assert_eq!((account.count, account.wrong), (count, 0), "{name}: {verb:?}");
+            assert_eq!(account.failed, 0, "{name}: {verb:?}");
+        }
+        assert!(measures.operations[&Verb::Search].correct > 0, "{name}");
+        let sent: u64 = measures.messages_by_kind.iter().map(|(_, n)| n).sum();
+        assert!(sent > 0 && measures.upkeep_messages <= sent, "{name}");
+        assert!(measures.load.mean().is_some_and(|mean| mean > 0.0), "{name}");
+    }
+}
+
+#[test]
+fn an_interrupted_experiment_returns_what_it_has() {
+    let start = Instant::now();
+    let watch = Watch::default();
+    let interrupted = Arc::clone(&watch.interrupted);
+    let timer = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        interrupted.store(true, Ordering::Relaxed);
+    });
+    let entry = registry::find("gnutella").expect("it is registered");
+    let measures = entry.live(&[], &plan(16, 1000), &watch).expect("sockets");
+    timer.join().expect("it only sleeps");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(measures.interrupted);
+    assert!(measures.operations[&Verb::Join].correct > 0);
 }

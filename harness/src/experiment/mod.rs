@@ -5,7 +5,7 @@ mod comparison;
 mod contacts;
 mod locates;
 mod measures;
-mod peers;
+pub(crate) mod peers;
 mod plan;
 mod row;
 mod standard;
@@ -40,6 +40,8 @@ pub enum RunError {
     NoSettle(&'static str),
     /// The plan contradicts itself.
     Plan(String),
+    /// Sockets or threads could not be had.
+    Sockets(io::Error),
 }
 
 impl RunError {
@@ -63,6 +65,7 @@ impl fmt::Display for RunError {
                 write!(f, "{overlay} cannot start converged; run it without --settle")
             }
             Self::Plan(problem) => f.write_str(problem),
+            Self::Sockets(error) => write!(f, "cannot run on this machine's sockets: {error}"),
         }
     }
 }
@@ -92,12 +95,12 @@ pub fn run<O: Overlay>(
 }
 
 /// Whether searches flood, so that their reach is worth measuring.
-fn floods<O: Overlay>() -> bool {
+pub(crate) fn floods<O: Overlay>() -> bool {
     matches!(O::ABOUT.theory.search_messages, Growth::Linear | Growth::SuperPeers)
 }
 
 /// The most memory that this process has held at once, where the system tells.
-fn peak_rss_bytes() -> Option<u64> {
+pub(crate) fn peak_rss_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;

@@ -24,7 +24,7 @@ const FIREWALLED: f64 = 0.25;
 ///
 /// Peers are drawn one by one from their own streams, so that a larger network
 /// is a smaller one with more peers.
-pub(super) fn profile(addr: Addr, peer: u32, seed: u64) -> Profile {
+pub(crate) fn profile(addr: Addr, peer: u32, seed: u64) -> Profile {
     let mut rng = Stream::Peers.rng_of(seed, 1 + u64::from(peer));
     let weights: Vec<f64> = LINKS.iter().map(|l| l.0).collect();
     let (_, upload_bps, download_bps) = LINKS[draw::weighted(&mut rng, &weights)];

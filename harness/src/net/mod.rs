@@ -1,7 +1,8 @@
 //! The socket host: overlays over UDP and TCP on this machine.
 //!
 //! [`LiveNetwork`] starts nodes, [`NodeHandle`] is what the user of one node
-//! holds, [`live`] runs a whole [`Script`] and returns what it measured. The
+//! holds, [`live`] runs a whole [`Script`] and returns what it measured, and
+//! [`run`] does so with the phases of the comparison. The
 //! overlay's code is the one that the simulator drives; only the host differs.
 //!
 //! # One node, one task
@@ -72,6 +73,7 @@ mod links;
 mod network;
 mod node;
 mod run;
+mod standard;
 mod stream;
 mod timers;
 
@@ -86,3 +88,4 @@ pub use ledger::Ledger;
 pub use limits::Limits;
 pub use network::{LiveMeasures, LiveNetwork, LiveOptions};
 pub use run::{Script, Step, live};
+pub use standard::run;

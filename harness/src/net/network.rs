@@ -1,6 +1,6 @@
 //! A whole network over sockets on this machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,6 +37,10 @@ pub struct LiveOptions {
     pub seed: u64,
     /// Whether upkeep timers run.
     pub maintenance: bool,
+    /// How many times as often as configured they run, so that a network of
+    /// protocols which tidy up every half minute comes to rest in seconds.
+    /// Timeouts of requests are not touched. At least 1.
+    pub upkeep_speed: u32,
     /// The limits of each node.
     pub limits: Limits,
     /// What the nodes are like, servers first, then peers; their addresses are
@@ -50,7 +54,7 @@ impl LiveOptions {
     /// Unremarkable peers with upkeep and the default limits.
     pub fn new(peers: u32, seed: u64) -> Self {
         let limits = Limits::default();
-        Self { peers, seed, maintenance: true, limits, profiles: Vec::new() }
+        Self { peers, seed, maintenance: true, upkeep_speed: 1, limits, profiles: Vec::new() }
     }
 }
 
@@ -107,6 +111,7 @@ impl<O: Overlay> LiveNetwork<O> {
             epoch: Instant::now(),
             seed: options.seed,
             maintenance: options.maintenance,
+            upkeep_speed: u64::from(options.upkeep_speed.max(1)),
             limits: options.limits,
             ledger: Ledger::new::<O::Message>(),
         };
@@ -205,6 +210,17 @@ impl<O: Overlay> LiveNetwork<O> {
             }
         };
         timeout(QUIET_LIMIT, quiet).await.is_ok()
+    }
+
+    /// Whom each node keeps contact details of, by index; nobody for nodes
+    /// that have stopped. Addresses that are nobody's are left out.
+    pub async fn neighbours(&self) -> Vec<BTreeSet<u32>> {
+        let mut all = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let known = node.neighbours().await.unwrap_or_default();
+            all.push(known.iter().filter_map(|addr| self.indices.get(addr).copied()).collect());
+        }
+        all
     }
 
     /// Stops all nodes at once and returns how many tasks had to be aborted

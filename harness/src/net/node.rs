@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub(super) seed: u64,
     /// Whether upkeep timers run.
     pub(super) maintenance: bool,
+    /// How many times as often as asked for.
+    pub(super) upkeep_speed: u64,
     /// The limits of each node.
     pub(super) limits: Limits,
     /// Where costs are booked.
@@ -265,6 +267,7 @@ impl<O: Overlay> Node<O> {
             Action::Wake { after, timer } => self.set_timer(now + after, (cause, timer)),
             Action::Upkeep { after, timer } => {
                 if self.shared.maintenance {
+                    let after = Span::from_us(after.as_us() / self.shared.upkeep_speed);
                     self.set_timer(now + after, (Cause::UPKEEP, timer));
                 }
             }

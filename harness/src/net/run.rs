@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use overlays::{Addr, Outcome, Overlay, Reason};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::network::{LiveMeasures, LiveNetwork, LiveOptions};
@@ -104,30 +104,43 @@ impl<O: Overlay> LiveNetwork<O> {
     /// Between phases it waits until the messages of the last one have died
     /// down, so that each phase finds a network at rest.
     pub async fn play(&self, script: &Script) -> Vec<Outcome> {
-        let steps = script.steps().count();
-        let mut outcomes = vec![Outcome::Failed(Reason::NodeDown); steps];
-        let mut first = 0;
-        for phase in &script.phases {
-            let slots = Arc::new(Semaphore::new(phase.parallel));
-            let mut running = JoinSet::new();
-            for (i, step) in phase.steps.iter().enumerate() {
-                let slot = Arc::clone(&slots).acquire_owned().await;
-                let Some(asked) = self.ask(step.node, &step.request) else { continue };
-                running.spawn(async move {
-                    let outcome = asked.await;
-                    drop(slot);
-                    (first + i, outcome)
-                });
-            }
-            while let Some(ended) = running.join_next().await {
-                // An error would be a panic in `ask`, which has none.
-                if let Ok((i, outcome)) = ended {
-                    outcomes[i] = outcome;
+        let mut outcomes = Vec::new();
+        for Phase { parallel, steps } in &script.phases {
+            outcomes.extend(self.play_phase(*parallel, steps, |_| ()).await);
+        }
+        outcomes
+    }
+
+    /// Runs steps, at most `parallel` at once, and waits until their messages
+    /// have died down. `progress` is told how many have ended.
+    pub(super) async fn play_phase(
+        &self,
+        parallel: usize,
+        steps: &[Step],
+        progress: impl Fn(usize),
+    ) -> Vec<Outcome> {
+        let mut outcomes = vec![Outcome::Failed(Reason::NodeDown); steps.len()];
+        let mut running = JoinSet::new();
+        let mut waiting = steps.iter().enumerate();
+        let mut ended = 0;
+        loop {
+            while running.len() < parallel
+                && let Some((i, step)) = waiting.next()
+            {
+                if let Some(asked) = self.ask(step.node, &step.request) {
+                    running.spawn(async move { (i, asked.await) });
                 }
             }
-            first += phase.steps.len();
-            self.quiesce().await;
+            match running.join_next().await {
+                Some(Ok((i, outcome))) => outcomes[i] = outcome,
+                // It would be a panic in `ask`, which has none.
+                Some(Err(_)) => {}
+                None => break,
+            }
+            ended += 1;
+            progress(ended);
         }
+        self.quiesce().await;
         outcomes
     }
 }
