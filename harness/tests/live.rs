@@ -14,6 +14,7 @@ use harness::oracle::Grade;
 use harness::registry;
 use harness::sim::{Driver, Operation, Request, Settings, Sim, Verb};
 use harness::workload::Catalog;
+use overlays::chord::Chord;
 use overlays::gnutella::Gnutella;
 use overlays::napster::Napster;
 use overlays::{
@@ -260,6 +261,17 @@ fn agree<O: Overlay>(set: &[(&str, &str)], is_flood: bool) {
             assert!(!is_wrong, "{grade:?}: {operation:?}");
         }
     });
+}
+
+#[test]
+fn chord_does_over_sockets_what_it_does_simulated() {
+    let quick = [
+        ("stabilise", "100ms"),
+        ("fix_fingers", "100ms"),
+        ("check_predecessor", "100ms"),
+        ("request_timeout", "2s"),
+    ];
+    agree::<Chord>(&quick, false);
 }
 
 #[test]
