@@ -61,6 +61,14 @@ impl HostCache {
         }
     }
 
+    /// Takes note of a host that was named in passing, such as the provider in
+    /// a hit, while there is room: what pongs tell is worth more.
+    pub fn learn_in_passing(&mut self, addr: Addr) {
+        if self.hosts.len() < self.capacity {
+            self.learn(addr);
+        }
+    }
+
     fn place(&mut self, host: Host) {
         if self.hosts.len() < self.capacity {
             self.hosts.push(host);
@@ -171,6 +179,11 @@ mod tests {
         let mut held: Vec<u32> = cache.addrs().map(Addr::index).collect();
         held.sort_unstable();
         assert_eq!(held, [97, 98, 99]);
+        cache.learn_in_passing(Addr::from_index(7));
+        assert!(cache.addrs().all(|a| a.index() != 7));
+        cache.forget(Addr::from_index(98));
+        cache.learn_in_passing(Addr::from_index(7));
+        assert!(cache.addrs().any(|a| a.index() == 7));
     }
 
     #[test]

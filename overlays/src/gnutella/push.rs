@@ -37,6 +37,9 @@ impl Gnutella {
         if !self.linked(from) {
             return;
         }
+        if body.to != self.me {
+            self.hosts.learn_in_passing(body.to);
+        }
         if body.servent == self.servent {
             // A Push that names no file of ours is a try to make us connect
             // somewhere.

@@ -76,6 +76,8 @@ impl Gnutella {
         }
         if body.push {
             self.servents.update(body.servent, from, cx.now());
+        } else if body.provider != self.me {
+            self.hosts.learn_in_passing(body.provider);
         }
         if let Some(at) = self.search_with(guid) {
             self.take_hit(cx, at, from, way, &body);
