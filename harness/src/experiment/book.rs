@@ -146,7 +146,8 @@ impl<O: Overlay> Book<O> {
 
     /// A peer that is up enters the network.
     pub fn join(&mut self, sim: &mut Sim<O>, peer: u32, measured: bool) {
-        let via = self.contacts.draw(peer, &mut self.rng);
+        let reachable = |node| !sim.profile(node).firewalled;
+        let via = self.contacts.draw(peer, reachable, &mut self.rng);
         self.ask(sim, peer, &Request::Join(via), measured);
     }
 

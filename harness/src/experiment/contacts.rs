@@ -75,21 +75,32 @@ impl Contacts {
         Some(self.joined[draw::index(rng, self.joined.len())])
     }
 
-    /// Contacts for `newcomer`.
-    pub fn draw(&self, newcomer: u32, rng: &mut Rng) -> Vec<Addr> {
+    /// Contacts for `newcomer`: others that are `reachable`, as nobody passes on
+    /// the address of a peer that cannot be connected to, unless by chance
+    /// only such peers come up.
+    pub fn draw(&self, newcomer: u32, reachable: impl Fn(u32) -> bool, rng: &mut Rng) -> Vec<Addr> {
         if self.servers > 0 {
             return (0..self.servers).map(Addr::from_index).collect();
         }
         let mut via: Vec<Addr> = Vec::with_capacity(CONTACTS);
+        let mut walled = None;
         for _ in 0..4 * CONTACTS {
             if via.len() == CONTACTS.min(self.joined.len()) {
                 break;
             }
             let Some(peer) = self.pick(rng) else { break };
             let addr = Addr::from_index(peer);
-            if peer != newcomer && !via.contains(&addr) {
-                via.push(addr);
+            if peer == newcomer || via.contains(&addr) {
+                continue;
             }
+            if reachable(peer) {
+                via.push(addr);
+            } else {
+                walled = Some(addr);
+            }
+        }
+        if via.is_empty() {
+            via.extend(walled);
         }
         via
     }
@@ -105,7 +116,7 @@ mod tests {
     fn newcomers_are_told_of_others_that_are_there() {
         let mut rng = Stream::Churn.rng(1);
         let mut contacts = Contacts::new(0);
-        assert!(contacts.draw(0, &mut rng).is_empty());
+        assert!(contacts.draw(0, |_| true, &mut rng).is_empty());
         for peer in 0..10 {
             contacts.set_joined(peer, true);
             contacts.set_joined(peer, true);
@@ -116,16 +127,18 @@ mod tests {
         }
         assert_eq!(contacts.joined_count(), 7);
         for _ in 0..50 {
-            let via = contacts.draw(5, &mut rng);
+            let via = contacts.draw(5, |p| p != 8, &mut rng);
             assert!(!via.is_empty() && via.len() <= CONTACTS);
+            assert!(!via.contains(&Addr::from_index(8)));
             assert!(via.iter().all(|a| contacts.is_joined(a.index()) && a.index() != 5));
         }
+        assert_eq!(contacts.draw(5, |_| false, &mut rng).len(), 1);
     }
 
     #[test]
     fn servers_come_first() {
         let contacts = Contacts::new(2);
-        let via = contacts.draw(7, &mut Stream::Churn.rng(1));
+        let via = contacts.draw(7, |_| true, &mut Stream::Churn.rng(1));
         assert_eq!(via, [Addr::from_index(0), Addr::from_index(1)]);
     }
 }

@@ -28,7 +28,8 @@ pub(crate) fn profile(addr: Addr, peer: u32, seed: u64) -> Profile {
     let mut rng = Stream::Peers.rng_of(seed, 1 + u64::from(peer));
     let weights: Vec<f64> = LINKS.iter().map(|l| l.0).collect();
     let (_, upload_bps, download_bps) = LINKS[draw::weighted(&mut rng, &weights)];
-    let firewalled = draw::chance(&mut rng, FIREWALLED);
+    // The first peer founds the network, so others must reach it.
+    let firewalled = draw::chance(&mut rng, FIREWALLED) && peer != 0;
     // The id depends on the peer, not on its address, which servers shift.
     let id = Addr::from_index(peer).key();
     Profile { firewalled, upload_bps, download_bps, ..Profile::peer(addr).with_id(id) }
