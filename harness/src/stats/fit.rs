@@ -3,13 +3,26 @@
 use overlays::Growth;
 use serde::{Deserialize, Serialize};
 
+use super::student::t_975;
+
 /// Values whose standard deviation is below this fraction of their mean do not
 /// grow: the class is constant.
 const NEGLIGIBLE_VARIATION: f64 = 0.05;
 
-/// A class that explains less of the variance than this describes nothing; if
-/// all are below, the values scatter without a trend and count as constant.
+/// A class that explains less of the variance than this describes nothing,
+/// however many points there are.
 const LEAST_R2: f64 = 0.5;
+
+/// The share of the variance that a line through so many points must explain
+/// for its slope to differ from zero at the 95 % level: Student's t test of the
+/// slope, solved for r². Where no class reaches it, the values scatter without
+/// a trend and count as constant.
+fn least_r2(points: usize) -> f64 {
+    let freedom = points.saturating_sub(2) as u64;
+    let t2 = t_975(freedom).powi(2);
+    let r2 = if t2.is_finite() { t2 / (t2 + freedom as f64) } else { 1.0 };
+    r2.max(LEAST_R2)
+}
 
 /// A simpler class is preferred while its r² is at most this much below the
 /// best one's: such a difference is noise. (n and n log n over eight doublings
@@ -170,7 +183,7 @@ fn best_line(points: &[(f64, f64)], expected: Growth) -> Option<(Growth, Line)> 
         .filter(|(_, line)| line.slope > 0.0)
         .collect();
     let best = lines.iter().map(|(_, line)| line.r2).fold(0.0, f64::max);
-    if best < LEAST_R2 {
+    if best < least_r2(points.len()) {
         return None;
     }
     lines.into_iter().find(|(_, line)| line.r2 >= best - R2_MARGIN)
@@ -256,6 +269,21 @@ mod tests {
                 assert!(fit.agrees, "seed {seed}: {fit:?} from {points:?}");
             }
         }
+    }
+
+    #[test]
+    fn chance_seldom_makes_a_trend() {
+        // Uniform noise of 40 % around a constant: with a test at the 95 %
+        // level, and three correlated classes to choose from, about one series
+        // in thirty rises by chance.
+        let rising = (0..1000)
+            .filter(|&seed| {
+                Fit::of(&with_noise(0.4, seed, |_| 10.0), Growth::Constant)
+                    .is_some_and(|fit| !fit.agrees)
+            })
+            .count();
+        assert!(rising < 60, "{rising} of 1000");
+        assert!((least_r2(9) - 0.5).abs() < 1e-12 && (least_r2(5) - 0.771).abs() < 1e-3);
     }
 
     #[test]

@@ -112,6 +112,42 @@ fn a_row_without_figures_is_shown_with_its_reasons() {
     assert!(page.contains("not measured"));
 }
 
+/// Relative luminance as the accessibility guidelines (WCAG 2.2) define it.
+fn luminance(colour: &str) -> f64 {
+    let channel = |at: usize| {
+        let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+}
+
+fn contrast(a: &str, b: &str) -> f64 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+#[test]
+fn contrast_suffices_in_light_and_dark() {
+    let css = include_str!("style.css");
+    let (light, dark) = css.split_once("prefers-color-scheme: dark").unwrap();
+    for (scheme, block) in [("light", light), ("dark", dark)] {
+        let colour = |name: &str| {
+            let rest = block.split_once(&format!("--{name}: #")).unwrap().1;
+            format!("#{}", &rest[..6])
+        };
+        for text in ["ink", "soft", "good", "doubt", "accent"] {
+            for ground in ["paper", "wash"] {
+                let ratio = contrast(&colour(text), &colour(ground));
+                assert!(ratio >= 4.5, "{scheme}: {text} on {ground}: {ratio:.2}");
+            }
+        }
+        for series in (1..=8).flat_map(|i| [format!("k{i}"), format!("s{i}")]) {
+            let ratio = contrast(&colour(&series), &colour("paper"));
+            assert!(ratio >= 3.0, "{scheme}: {series}: {ratio:.2}");
+        }
+    }
+}
+
 #[test]
 fn many_overlays_reuse_colours_rather_than_lack_them() {
     let mut document = sample::comparison();
