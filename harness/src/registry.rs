@@ -21,6 +21,7 @@ macro_rules! register {
 register! {
     overlays::napster::Napster,
     overlays::gnutella::Gnutella,
+    overlays::chord::Chord,
 }
 
 /// One value for one parameter of an overlay.

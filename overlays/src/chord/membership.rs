@@ -15,7 +15,7 @@ use crate::{Addr, Key, OpId, Outcome, Reason, Span};
 /// Contacts that a join tries, at most.
 const MAX_VIA: usize = 64;
 /// Nodes that a joiner asks for their neighbours in a row, at most.
-const MAX_STEPS: u8 = 64;
+const MAX_STEPS: u16 = 1024;
 
 /// A join or leave under way.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(super) struct Joining {
     /// Whether it was asked twice.
     again: bool,
     /// How many were asked in a row.
-    steps: u8,
+    steps: u16,
     /// Tells stale timers.
     wait: u16,
 }
