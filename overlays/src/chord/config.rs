@@ -27,7 +27,6 @@ crate::choice! {
     }
 }
 
-const MINUTE: Span = Span::from_s(60);
 const DAY: Span = Span::from_s(86_400);
 
 crate::parameters! {
@@ -64,7 +63,7 @@ crate::parameters! {
         pub jitter: f64 = 0.5, in 0.0..=1.0;
         /// How long one request waits for its answer. Upkeep whose period is
         /// no longer than this looks for the answer when it is next due.
-        pub request_timeout: Span = Span::from_s(1), in Span::from_ms(1)..=MINUTE;
+        pub request_timeout: Span = Span::from_s(1), in Span::from_ms(1)..=DAY;
         /// How long the origin of a recursive lookup waits.
         pub lookup_timeout: Span = Span::from_s(10), in Span::from_ms(1)..=DAY;
         /// How often a failed lookup, transfer or join starts again.

@@ -58,7 +58,7 @@ impl VirtualNode {
             awaiting_neighbours: false,
             pings_due: 0,
             candidates_asked: 0,
-            last_fixed: u8::MAX,
+            last_fixed: 0,
         }
     }
 
