@@ -177,7 +177,7 @@ impl Client {
             }
             Message::LoginAck => self.on_login_ack(cx, from),
             Message::Error(complaint) if complaint.ends_session() => {
-                self.on_refused(cx, from, complaint);
+                self.on_refused(cx, from);
             }
             Message::Found { tag, listing } if self.server() == Some(from) => {
                 self.searches.on_found(cx, tag, listing.hit);
@@ -294,20 +294,13 @@ impl Client {
         }
     }
 
-    fn on_refused(&mut self, cx: &mut Context<'_>, from: Addr, complaint: Complaint) {
+    fn on_refused(&mut self, cx: &mut Context<'_>, from: Addr) {
         match self.link {
             Link::LoggingIn { tried, .. } if self.servers[tried] == from => {
                 self.try_next(cx, Reason::Refused);
             }
             Link::LoggedIn(server) if server == from => {
-                if complaint == Complaint::Replaced {
-                    // The user is elsewhere now; coming back would throw that
-                    // client out in turn.
-                    self.searches.on_server_lost(cx);
-                    self.link = Link::Out;
-                } else {
-                    self.on_server_lost(cx);
-                }
+                self.on_server_lost(cx);
             }
             _ => {}
         }

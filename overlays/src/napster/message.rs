@@ -132,8 +132,8 @@ pub enum Complaint {
     NotLoggedIn,
     /// The server serves as many users as it can; the link is closed.
     ServerFull,
-    /// The same user logged in from elsewhere; the link is closed.
-    Replaced,
+    /// The same user is logged in from elsewhere; the link is closed.
+    LoggedInElsewhere,
     /// The node is no server.
     NotAServer,
     /// The user shares this file already.
@@ -148,7 +148,7 @@ impl Complaint {
     const ALL: [Self; 7] = [
         Self::NotLoggedIn,
         Self::ServerFull,
-        Self::Replaced,
+        Self::LoggedInElsewhere,
         Self::NotAServer,
         Self::DuplicateFile,
         Self::NotShared,
@@ -158,7 +158,9 @@ impl Complaint {
     /// Whether the session ends with it (type 0) or goes on (type 404).
     pub const fn ends_session(self) -> bool {
         match self {
-            Self::NotLoggedIn | Self::ServerFull | Self::Replaced | Self::NotAServer => true,
+            Self::NotLoggedIn | Self::ServerFull | Self::LoggedInElsewhere | Self::NotAServer => {
+                true
+            }
             Self::DuplicateFile | Self::NotShared | Self::ShareLimit => false,
         }
     }

@@ -15,8 +15,9 @@
 //!   only by name and matches answers to requests by their order.
 //! * Clients ping providers directly, at most `ping_best` of them. The first
 //!   clients used ICMP echo, which takes the same way.
-//! * A second login of the same user replaces the first one; OpenNap refuses
-//!   it unless told otherwise.
+//! * There are no passwords: a user is who logged in first. A second login of
+//!   the same user from elsewhere is refused, as by OpenNap unless it is told
+//!   otherwise; one from the same address replaces the first.
 //! * Linked servers form a full mesh and forward a search one step; OpenNap's
 //!   form a tree.
 

@@ -153,8 +153,8 @@ impl Server {
         if let Some(&other) = self.nicks.get(&user.nick)
             && other != from
         {
-            self.remove_user(cx, other);
-            refuse(cx, other, Complaint::Replaced);
+            // Replacing the first login would let anyone throw out anyone.
+            return refuse(cx, from, Complaint::LoggedInElsewhere);
         }
         self.remove_user(cx, from);
         if self.users.len() >= self.config.max_users as usize {

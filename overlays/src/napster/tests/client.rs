@@ -215,14 +215,6 @@ fn a_search_without_an_end_times_out() {
 }
 
 #[test]
-fn one_who_logged_in_elsewhere_stays_out() {
-    let mut client = Bench::logged_in(&Config::default());
-    let effects = client.receive(SERVER, Message::Error(Complaint::Replaced));
-    assert!(woken(&effects).is_empty());
-    assert!(client.lose(SERVER).is_empty(), "no way back that would replace the other");
-}
-
-#[test]
 fn a_server_that_forgot_the_user_is_logged_in_to_again() {
     let mut client = Bench::logged_in(&Config::default());
     client.search(2, &Query::keywords("song"));

@@ -112,7 +112,7 @@ fn any_message() -> impl Strategy<Value = Message> {
         prop::sample::select(vec![
             Complaint::NotLoggedIn,
             Complaint::ServerFull,
-            Complaint::Replaced,
+            Complaint::LoggedInElsewhere,
             Complaint::NotAServer,
             Complaint::DuplicateFile,
             Complaint::NotShared,

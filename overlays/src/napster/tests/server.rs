@@ -70,7 +70,7 @@ fn a_user_who_is_gone_takes_the_files_along() {
 }
 
 #[test]
-fn a_second_login_replaces_the_first() {
+fn a_second_login_from_elsewhere_is_refused() {
     let mut server = Bench::server(&Config::default());
     server.user(1, &["song"]);
     server.user(1, &[]);
@@ -78,11 +78,10 @@ fn a_second_login_replaces_the_first() {
 
     server.receive(peer(1), Message::Share(item("song")));
     let effects = server.receive(peer(2), login(1));
-    let expected = [(peer(1), Message::Error(Complaint::Replaced)), (peer(2), Message::LoginAck)];
-    assert_eq!(sent(&effects), expected);
-    assert_eq!(closed(&effects), [peer(1)]);
+    assert_eq!(sent(&effects), [(peer(2), Message::Error(Complaint::LoggedInElsewhere))]);
+    assert_eq!(closed(&effects), [peer(2)]);
     assert_eq!(server.node.footprint().routing_entries, 1);
-    assert_eq!(server.node.footprint().index_entries, 0);
+    assert_eq!(server.node.footprint().index_entries, 1);
 }
 
 #[test]
@@ -106,7 +105,7 @@ fn strangers_are_refused() {
         Message::RemoteEnd { id: 1 },
         Message::ServerAck([peer(7)].into()),
         Message::Pong { tag: 1 },
-        Message::Error(Complaint::Replaced),
+        Message::Error(Complaint::LoggedInElsewhere),
     ] {
         assert!(server.receive(peer(6), message).is_empty());
     }
