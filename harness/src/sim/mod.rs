@@ -6,6 +6,7 @@ mod links;
 mod operations;
 pub mod queue;
 mod recorder;
+mod samples;
 mod trace_hash;
 mod traffic;
 mod world;

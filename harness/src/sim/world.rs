@@ -13,6 +13,7 @@ use super::links::Links;
 use super::operations::{Operation, Operations, Verb};
 use super::queue::EventQueue;
 use super::recorder::Recorder;
+use super::samples::Samples;
 use super::trace_hash::TraceHash;
 use super::traffic::Traffic;
 use crate::network::Network;
@@ -146,6 +147,7 @@ struct Outside<O: Overlay> {
     received: Vec<u32>,
     trace_hash: TraceHash,
     recorder: Option<Recorder>,
+    samples: Option<Samples<O::Message>>,
     /// Ends to tell the driver of, in order.
     ended: Vec<(OpId, Outcome)>,
     closed: Vec<Operation>,
@@ -190,6 +192,7 @@ impl<O: Overlay> Sim<O> {
                 received: Vec::new(),
                 trace_hash: TraceHash::default(),
                 recorder: None,
+                samples: None,
                 ended: Vec::new(),
                 closed: Vec::new(),
                 surplus_ends: 0,
@@ -207,6 +210,23 @@ impl<O: Overlay> Sim<O> {
     /// Stops recording and hands the recorder back.
     pub fn take_recorder(&mut self) -> Option<Recorder> {
         self.outside.recorder.take()
+    }
+
+    /// Keeps the first `per_kind` messages of each kind that are sent from now
+    /// on.
+    pub fn keep_samples(&mut self, per_kind: usize) {
+        self.outside.samples = Some(Samples::new(per_kind));
+    }
+
+    /// Stops keeping samples and hands out those there are, by kind.
+    pub fn take_samples(&mut self) -> Vec<O::Message> {
+        self.outside.samples.take().map(Samples::into_messages).unwrap_or_default()
+    }
+
+    /// Delivers `message` to node `to` at once as if `from` had sent it: what
+    /// an attacker can do. It belongs to no operation and counts as sent.
+    pub fn forge(&mut self, from: Addr, to: u32, message: O::Message) {
+        self.outside.forge(from, to, message);
     }
 
     /// Makes room for `n` nodes at once.
@@ -607,6 +627,9 @@ impl<O: Overlay> Outside<O> {
         let cause = cause.next(message.is_reply());
         let bytes = message.encoded_len() as u64;
         let kind = message.kind();
+        if let Some(samples) = &mut self.samples {
+            samples.take(&message);
+        }
         self.traffic.count_sent(kind, bytes, cause.op == OpId::NONE);
         self.operations.count_sent(cause, bytes);
         let to = to.index();
@@ -637,6 +660,15 @@ impl<O: Overlay> Outside<O> {
                 self.record(|r, at| r.drop(at, cause, to, from, "lost"));
             }
         }
+    }
+
+    fn forge(&mut self, from: Addr, to: u32, message: O::Message) {
+        let cause = Cause::UPKEEP.next(message.is_reply());
+        let (kind, bytes) = (message.kind(), message.encoded_len() as u64);
+        self.traffic.count_sent(kind, bytes, true);
+        self.record(|r, at| r.send(at, cause, from.index(), to, O::Message::KINDS[kind], bytes));
+        let slot = self.letters.post(Letter { message, from, cause, stream: 0 });
+        self.queue.push(self.now, Event { node: to, kind: Kind::Letter(slot) });
     }
 
     /// When a letter sent now on the stream from `from` to `to` arrives, and
