@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use overlays::{About, Overlay, Parameter, ParameterError, Parameters, SearchPower, Wire};
 
+use crate::conformance::{self, LawReport};
 use crate::experiment::{self, Measures, Plan, RunError, Watch};
 use crate::net;
 
@@ -74,6 +75,12 @@ pub trait Entry: Send + Sync {
         plan: &Plan,
         watch: &Watch<'_>,
     ) -> Result<Measures, EntryError>;
+
+    /// Tries the laws of conformance on it, each with each seed.
+    ///
+    /// # Errors
+    /// When a parameter is unknown or a value out of range.
+    fn laws(&self, set: &[Assignment], seeds: &[u64]) -> Result<Vec<LawReport>, ParameterError>;
 }
 
 /// Why an overlay could not be run.
@@ -152,6 +159,10 @@ impl<O: Overlay> Entry for Registered<O> {
     ) -> Result<Measures, EntryError> {
         let config = configure::<O>(set).map_err(|e| EntryError::Parameter(O::ABOUT.name, e))?;
         net::run::<O>(&config, plan, watch).map_err(EntryError::Run)
+    }
+
+    fn laws(&self, set: &[Assignment], seeds: &[u64]) -> Result<Vec<LawReport>, ParameterError> {
+        Ok(conformance::check::<O>(&configure::<O>(set)?, seeds))
     }
 }
 
