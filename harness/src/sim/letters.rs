@@ -2,6 +2,8 @@
 
 use overlays::{Addr, Cause};
 
+use super::prefetch::prefetch;
+
 /// A message on its way, without its addressee: that stands in the event.
 #[derive(Debug)]
 pub(super) struct Letter<M> {
@@ -43,6 +45,14 @@ impl<M> Letters<M> {
     pub fn take(&mut self, slot: u32) -> Letter<M> {
         self.free.push(slot);
         self.slots[slot as usize].take().expect("an event names its letter's slot once")
+    }
+
+    /// Starts fetching the letter in `slot`.
+    #[inline]
+    pub fn prefetch(&self, slot: u32) {
+        if let Some(letter) = self.slots.get(slot as usize) {
+            prefetch(letter);
+        }
     }
 
     /// How many letters are in flight.

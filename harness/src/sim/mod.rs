@@ -4,6 +4,7 @@ mod event;
 mod letters;
 mod links;
 mod operations;
+mod prefetch;
 pub mod queue;
 mod recorder;
 mod samples;

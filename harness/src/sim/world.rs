@@ -11,12 +11,18 @@ use super::event::{Event, Kind};
 use super::letters::{Letter, Letters};
 use super::links::Links;
 use super::operations::{Operation, Operations, Verb};
+use super::prefetch::prefetch;
 use super::queue::EventQueue;
 use super::recorder::Recorder;
 use super::samples::Samples;
 use super::trace_hash::TraceHash;
 use super::traffic::Traffic;
 use crate::network::Network;
+
+/// How many events ahead the memory of a machine is fetched.
+const FETCH_AHEAD: usize = 8;
+/// How many events ahead a machine is asked to touch its tables.
+const WARM_AHEAD: usize = 3;
 
 /// How a simulation is run, apart from the network and the overlay.
 #[derive(Clone, Copy, Debug)]
@@ -501,6 +507,7 @@ impl<O: Overlay> Sim<O> {
         let Some((at, event)) = self.outside.queue.pop() else { return };
         self.outside.now = at;
         self.events += 1;
+        self.prefetch();
         let node = event.node;
         match event.kind {
             Kind::Letter(slot) => self.deliver(node, slot),
@@ -528,6 +535,26 @@ impl<O: Overlay> Sim<O> {
         }
         if !self.outside.ended.is_empty() || !self.outside.closed.is_empty() {
             self.report(driver);
+        }
+    }
+
+    /// Starts fetching what coming events will touch.
+    #[inline]
+    fn prefetch(&self) {
+        let Some(event) = self.outside.queue.upcoming(FETCH_AHEAD) else { return };
+        match event.kind {
+            Kind::Cue => return,
+            Kind::Letter(slot) => self.outside.letters.prefetch(slot),
+            _ => {}
+        }
+        if let Some(machine) = self.machines.get(event.node as usize) {
+            prefetch(machine);
+        }
+        if let Some(event) = self.outside.queue.upcoming(WARM_AHEAD)
+            && !matches!(event.kind, Kind::Cue)
+            && let Some(machine) = self.machines.get(event.node as usize)
+        {
+            machine.warm();
         }
     }
 

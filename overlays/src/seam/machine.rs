@@ -40,6 +40,12 @@ pub trait Machine: Sized {
         let _ = (cx, peer);
     }
 
+    /// Reads a little of the memory that the next call will need, such as the
+    /// first entry of a table on the heap, and does nothing with it. A host of
+    /// very many machines calls this shortly before a call, so that the wait
+    /// for memory overlaps with other work. Doing nothing is always right.
+    fn warm(&self) {}
+
     /// How a message travels.
     fn transport(message: &Self::Message) -> Transport {
         let _ = message;
