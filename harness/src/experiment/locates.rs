@@ -14,9 +14,12 @@ use crate::oracle::Grade;
 use crate::sim::{Driver, Operation, Request, Settings, Sim};
 use crate::workload::draw;
 
-/// Up to how many peers every located owner is checked against the truth. The
+/// Up to how many peers located owners are checked against the truth. The
 /// check keeps the whole network once more.
 const CHECKED_UP_TO: u32 = 200_000;
+/// One lookup in so many is checked: enough to notice, too few to matter for
+/// the speed.
+const CHECKED_ONE_IN: u32 = 16;
 
 /// Every peer locates a random key, again and again.
 struct Locates<O: Overlay> {
@@ -38,18 +41,18 @@ impl<O: Overlay> Driver<O> for Locates<O> {
         sim.cue(sim.now() + self.period, peer);
         let key = random_key(&mut self.keys, self.id_bits);
         let op = sim.start(peer, &Request::Locate(key), 0);
-        if self.blueprint.is_some() {
+        if self.blueprint.is_some() && op.0.is_multiple_of(CHECKED_ONE_IN) {
             self.wanted.insert(op, key);
         }
     }
 
     fn ended(&mut self, sim: &mut Sim<O>, op: OpId, outcome: &Outcome) {
         let grade = match (outcome, &self.blueprint) {
-            (Outcome::Located(found), Some(blueprint)) => {
+            (Outcome::Located(found), Some(blueprint)) if op.0.is_multiple_of(CHECKED_ONE_IN) => {
                 let owner = self.wanted.remove(&op).and_then(|key| O::owner(blueprint, &key));
                 if owner == Some(*found) { Grade::Correct } else { Grade::Wrong }
             }
-            (Outcome::Located(_), None) => Grade::Correct,
+            (Outcome::Located(_), _) => Grade::Correct,
             (Outcome::Unsupported, _) => Grade::Unsupported,
             _ => Grade::Failed,
         };
@@ -139,6 +142,12 @@ pub(super) fn run<O: Overlay>(
         watch.tell(sim.now().as_us() as f64 / end.as_us() as f64, "looking up");
     }
     let wall_s = started.elapsed().as_secs_f64();
+    // Timeouts of answered lookups may still be pending; they cause nothing.
+    for operation in sim.drain_operations() {
+        if operation.ended.is_some() {
+            driver.closed(operation);
+        }
+    }
     let mut measures = driver.measures;
     measures.interrupted = watch.is_interrupted();
     measures.set_traffic(sim.traffic(), O::Message::KINDS);

@@ -1,8 +1,8 @@
 //! From measures to a row of the result document.
 
-use overlays::{About, Parameter, SearchPower};
+use overlays::{About, Growth, Parameter, SearchPower};
 
-use super::measures::{Measures, OperationMeasures};
+use super::measures::{Measures, OperationMeasures, StorageMeasures};
 use crate::document::{
     Engine, Graph, GrowthFits, GrowthPoints, Load, Operation, Operations, OverlayRow, Reach,
     Storage, Upkeep, parameter_value,
@@ -70,10 +70,21 @@ pub fn growth(about: &About, runs: &[Measures]) -> (GrowthFits, GrowthPoints) {
         push(&mut points.search_latency, search.and_then(|o| o.hops.mean()));
         push(&mut points.search_messages, search.and_then(|o| o.messages.mean()));
         push(&mut points.update_messages, insert.and_then(|o| o.messages.mean()));
-        push(&mut points.storage_max, run.storage.entries.max().map(|max| max as f64));
-        push(&mut points.storage_mean, run.storage.entries.mean());
+        let max = |growth, storage| counted(growth, storage).max().map(|max| max as f64);
+        push(&mut points.storage_max, max(about.theory.storage_max, &run.storage));
+        push(&mut points.storage_mean, counted(about.theory.storage_mean, &run.storage).mean());
     }
     (GrowthFits::of_points(&points, &about.theory), points)
+}
+
+/// The entries that the course's storage column speaks of: routing state where
+/// that is what grows, and the index besides where a few nodes keep it for all
+/// (a structured overlay's share of the items comes on top of its column).
+const fn counted(growth: Growth, storage: &StorageMeasures) -> &Tally {
+    match growth {
+        Growth::Log | Growth::Root(_) => &storage.routing_entries,
+        _ => &storage.entries,
+    }
 }
 
 fn pooled(

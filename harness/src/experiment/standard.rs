@@ -164,6 +164,9 @@ impl<'a, O: Overlay> Standard<'a, O> {
         // in random order, often before the one before them is done.
         let mut order: Vec<u32> = (0..self.plan.nodes).map(|p| self.node_of(p)).collect();
         draw::shuffle(&mut self.workload_rng, &mut order);
+        // Nobody could reach a founder behind a firewall.
+        let founder = order.iter().position(|&node| !self.sim.profile(node).firewalled);
+        order.swap(0, founder.unwrap_or(0));
         let mut at = self.sim.now() + Span::from_s(1);
         for (turn, node) in order.into_iter().enumerate() {
             self.book.plan(&mut self.sim, at, Action::Join(node));
