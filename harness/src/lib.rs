@@ -1,6 +1,7 @@
 //! The lab around the overlays: hosts that run them, workloads, measures and
 //! reports.
 
+pub mod cli;
 pub mod conformance;
 pub mod document;
 pub mod experiment;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `overlab` binary.
+
+fn main() -> std::process::ExitCode {
+    harness::cli::main()
+}

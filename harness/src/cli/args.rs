@@ -1,0 +1,210 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Run, watch, measure and compare peer-to-peer overlays.
+#[derive(Debug, Parser)]
+#[command(name = "overlab", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "\
+Exit codes: 0 ok, 1 the run failed, 2 usage or bad input file, 3 a threshold of the scenario is \
+not met, 4 an invariant broke or two runs differed, 130 interrupted (partial results are written).
+Every option can also be given in the environment as OVERLAB_NAME, such as OVERLAB_SEED.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Options of every command.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Common {
+    /// The seed of all random numbers [default: 1]
+    #[arg(long, global = true, env = "OVERLAB_SEED", value_name = "N")]
+    pub seed: Option<u64>,
+    /// Write the result as JSON to a file, or to standard output with `-`
+    #[arg(long, global = true, env = "OVERLAB_JSON", value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Set a parameter of an overlay; repeatable (`overlab explain NAME` lists them)
+    #[arg(
+        long = "set",
+        global = true,
+        env = "OVERLAB_SET",
+        value_delimiter = ',',
+        value_name = "OVERLAY.PARAMETER=VALUE"
+    )]
+    pub set: Vec<String>,
+    /// Delays: constant:50ms, uniform:10ms..90ms, king, coords:FILE, transit-stub or
+    /// access:5ms..45ms [default: king]
+    #[arg(long, global = true, env = "OVERLAB_LATENCY", value_name = "MODEL")]
+    pub latency: Option<String>,
+    /// The fraction of datagrams that are lost, 0 to 1 [default: 0]
+    #[arg(long, global = true, env = "OVERLAB_LOSS", value_name = "F")]
+    pub loss: Option<f64>,
+    /// Print nothing but results and errors
+    #[arg(short, long, global = true, env = "OVERLAB_QUIET")]
+    pub quiet: bool,
+    /// Say more on standard error; repeat for yet more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colours
+    #[arg(long, global = true, env = "OVERLAB_COLOR", default_value = "auto", value_name = "WHEN")]
+    pub color: ColorChoice,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compare overlays on the same peers, items, latencies and queries
+    Compare(Compare),
+    /// Simulate one overlay and show the run in detail
+    Sim(Sim),
+    /// Run a mini-network of one overlay over real sockets on this machine
+    Live(Live),
+    /// Check every law and invariant, and that a run repeats to the bit
+    Check(Check),
+    /// List overlays, latency models and scenarios
+    List,
+    /// Explain an overlay, its parameters and its theory
+    Explain(Explain),
+    /// Print shell completions
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// What peers share and do; of `compare` and `sim`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Workload {
+    /// Peers [default: 1000]
+    #[arg(short, long, env = "OVERLAB_NODES", value_name = "N")]
+    pub nodes: Option<u32>,
+    /// Searches of each kind, exact and by keywords [default: 1000]
+    #[arg(long, env = "OVERLAB_SEARCHES", value_name = "N")]
+    pub searches: Option<u32>,
+    /// Peers come and go during the searches: SESSION[/GAP[/CRASHES]], such as
+    /// exp:60min/exp:30min/22%
+    #[arg(long, env = "OVERLAB_CHURN", value_name = "MODEL")]
+    pub churn: Option<String>,
+    /// What is shared: CSV with name,size_bytes,section,description [default: embedded]
+    #[arg(long, env = "OVERLAB_CATALOG", value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
+    /// Start converged instead of joining one by one
+    #[arg(long, env = "OVERLAB_SETTLE")]
+    pub settle: bool,
+    /// Kill this fraction of the peers at once before the searches
+    #[arg(long, env = "OVERLAB_KILL", value_name = "F")]
+    pub kill: Option<f64>,
+    /// Simulated time between the kill and the searches [default: 60s]
+    #[arg(long, env = "OVERLAB_KILL_WAIT", value_name = "SPAN")]
+    pub kill_wait: Option<String>,
+    /// Periodic upkeep: on or off [default: on]
+    #[arg(long, env = "OVERLAB_MAINTENANCE", value_name = "on|off")]
+    pub maintenance: Option<Switch>,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// Arguments of `compare`.
+#[derive(Args, Debug)]
+pub struct Compare {
+    /// An overlay to compare; repeatable [default: all]
+    #[arg(short, long = "overlay", value_name = "NAME")]
+    pub overlays: Vec<String>,
+    /// Runs with consecutive seeds, for confidence intervals
+    #[arg(long, env = "OVERLAB_SEEDS", default_value_t = 5, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub seeds: u32,
+    /// Leave out the runs at growing network size
+    #[arg(long, env = "OVERLAB_NO_GROWTH")]
+    pub no_growth: bool,
+    /// Where the report goes
+    #[arg(long, env = "OVERLAB_OUT", default_value = "overlab-out", value_name = "DIR")]
+    pub out: PathBuf,
+    /// What peers share and do.
+    #[command(flatten)]
+    pub workload: Workload,
+}
+
+/// Arguments of `sim`.
+#[derive(Args, Debug)]
+pub struct Sim {
+    /// The overlay
+    pub overlay: String,
+    /// A scenario: the name of a built-in one, or a file
+    #[arg(long, env = "OVERLAB_SCENARIO", value_name = "NAME|FILE")]
+    pub scenario: Option<String>,
+    /// Record every event as JSON lines
+    #[arg(long, env = "OVERLAB_TRACE", value_name = "FILE")]
+    pub trace: Option<PathBuf>,
+    /// Write the overlay graph, as .dot or .graphml
+    #[arg(long, env = "OVERLAB_GRAPH", value_name = "FILE")]
+    pub graph: Option<PathBuf>,
+    /// Write an HTML report
+    #[arg(long, env = "OVERLAB_HTML", value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// What peers share and do.
+    #[command(flatten)]
+    pub workload: Workload,
+}
+
+/// Arguments of `live`.
+#[derive(Args, Debug)]
+pub struct Live {
+    /// The overlay
+    pub overlay: String,
+    /// Peers, each with real sockets
+    #[arg(short, long, env = "OVERLAB_NODES", default_value_t = 16, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub nodes: u32,
+    /// Searches of each kind
+    #[arg(long, env = "OVERLAB_SEARCHES", default_value_t = 50, value_name = "N")]
+    pub searches: u32,
+    /// What is shared: CSV with name,size_bytes,section,description [default: embedded]
+    #[arg(long, env = "OVERLAB_CATALOG", value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// An overlay to check; repeatable [default: all]
+    #[arg(short, long = "overlay", value_name = "NAME")]
+    pub overlays: Vec<String>,
+    /// How many seeds
+    #[arg(long, env = "OVERLAB_SEEDS", default_value_t = 2, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub seeds: u32,
+}
+
+/// Arguments of `explain`.
+#[derive(Args, Debug)]
+pub struct Explain {
+    /// An overlay, or `latency`, `json`, `exit-codes`
+    pub topic: String,
+}

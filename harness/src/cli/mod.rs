@@ -1,0 +1,86 @@
+//! The `overlab` command.
+
+mod args;
+mod check;
+mod compare;
+mod error;
+mod explain;
+mod list;
+mod live;
+mod output;
+mod progress;
+mod scenario;
+mod settings;
+mod sim;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{CommandFactory, Parser};
+
+use args::{Cli, Command, Common};
+use error::CliError;
+
+/// Runs the command line of this process and returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(&cli.common);
+    let interrupted = Arc::new(AtomicBool::new(false));
+    watch_interrupts(&interrupted);
+    match run(&cli, &interrupted) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("overlab: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+fn run(cli: &Cli, interrupted: &Arc<AtomicBool>) -> Result<(), CliError> {
+    let common = &cli.common;
+    match &cli.command {
+        Command::Compare(args) => compare::run(args, common, interrupted),
+        Command::Sim(args) => sim::run(args, common, interrupted),
+        Command::Live(args) => live::run(args, common, interrupted),
+        Command::Check(args) => check::run(args, common, interrupted),
+        Command::List => list::run(),
+        Command::Explain(args) => explain::run(&args.topic, common),
+        Command::Completions { shell } => {
+            let mut stdout = std::io::stdout();
+            clap_complete::generate(*shell, &mut Cli::command(), "overlab", &mut stdout);
+            Ok(())
+        }
+    }
+}
+
+/// Sets the flag at the first interruption; a second one ends the process.
+fn watch_interrupts(interrupted: &Arc<AtomicBool>) {
+    let flag = Arc::clone(interrupted);
+    let set = ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\noverlab: stopping; partial results follow (once more to stop at once)");
+    });
+    if let Err(error) = set {
+        tracing::warn!("interruptions will end the run without results: {error}");
+    }
+}
+
+fn start_log(common: &Common) {
+    use tracing::level_filters::LevelFilter;
+    let level = match (common.quiet, common.verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::INFO,
+        (false, 2) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .with_ansi(output::has_colour(common, &std::io::stderr()))
+        .with_target(false)
+        .init();
+}
