@@ -40,7 +40,7 @@ fn single(c: &mut Criterion) {
     on_pairs(c, "common prefix", Key::common_prefix_bits);
     on_pairs(c, "digit", |a, _| a.digit(black_box(7), 4));
     on_pairs(c, "in interval", |a, b| a.in_half_open(Key::ZERO, b));
-    on_pairs(c, "SHA-1 of 20 bytes", |a, _| Key::hash(a.as_bytes()));
+    on_pairs(c, "SHA-1 of 20 bytes", |a, _| Key::hash(&a.to_bytes()));
 }
 
 /// The XOR distance, byte by byte.
@@ -78,13 +78,14 @@ fn closest(c: &mut Criterion) {
             best
         });
     });
+    let ids: Vec<[u8; 20]> = ids.iter().map(|id| id.to_bytes()).collect();
     group.bench_function("bytes", |b| {
         b.iter(|| {
             let target = black_box(target);
-            let (target, mut best) = (target.as_bytes(), ids[0].as_bytes());
+            let (target, mut best) = (&target.to_bytes(), &ids[0]);
             for id in &ids {
-                if less_bytes(&xor_bytes(id.as_bytes(), target), &xor_bytes(best, target)) {
-                    best = id.as_bytes();
+                if less_bytes(&xor_bytes(id, target), &xor_bytes(best, target)) {
+                    best = id;
                 }
             }
             *best

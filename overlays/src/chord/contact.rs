@@ -40,7 +40,7 @@ impl Contact {
             return peer.truncated(bits);
         }
         let mut text = [0; Key::BYTES + 2];
-        text[..Key::BYTES].copy_from_slice(peer.as_bytes());
+        text[..Key::BYTES].copy_from_slice(&peer.to_bytes());
         text[Key::BYTES..].copy_from_slice(&vnode.to_be_bytes());
         Key::hash(&text).truncated(bits)
     }

@@ -28,7 +28,7 @@ impl Guid {
     /// sessions, as servents keep theirs in a file.
     pub fn of_servent(id: Key) -> Self {
         let mut bytes = [0; Self::BYTES];
-        bytes.copy_from_slice(&id.as_bytes()[..Self::BYTES]);
+        bytes.copy_from_slice(&id.to_bytes()[..Self::BYTES]);
         Self::from_bytes(bytes).marked()
     }
 

@@ -201,13 +201,13 @@ impl Listing {
 /// Writes the item and, in the MD5 field, the start of its content id.
 fn encode_item(item: &Item, w: &mut Writer) {
     item.encode(w);
-    w.bytes(&item.content().as_bytes()[..MD5_BYTES]);
+    w.bytes(&item.content().to_bytes()[..MD5_BYTES]);
 }
 
 fn decode_item(r: &mut Reader<'_>) -> Result<Arc<Item>, WireError> {
     let item = Item::decode(r)?;
     let md5 = r.take(MD5_BYTES, "md5")?;
-    if md5 != &item.content().as_bytes()[..MD5_BYTES] {
+    if md5 != &item.content().to_bytes()[..MD5_BYTES] {
         return Err(r.invalid("md5", u64::from(md5[0])));
     }
     Ok(Arc::new(item))

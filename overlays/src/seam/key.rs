@@ -7,14 +7,15 @@ use sha1::{Digest, Sha1};
 
 /// A 160-bit identifier: of a node, an item or a point of a key space.
 ///
-/// Stored as big-endian bytes so that it packs beside an address, and computed
-/// on as one 128-bit and one 32-bit word. An overlay with `m < 160` id bits
+/// Stored as five 32-bit words, the least significant first, so that it packs
+/// beside an address in 28 bytes, and computed on as one 128-bit and one 32-bit
+/// word, which are then plain loads and stores. An overlay with `m < 160` id bits
 /// uses the *top* `m` bits and leaves the rest zero: arithmetic modulo 2^160 is
 /// then arithmetic modulo 2^m in steps of 2^(160-m), and no overlay needs a
 /// mask.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[repr(transparent)]
-pub struct Key([u8; 20]);
+pub struct Key([u32; 5]);
 
 impl Key {
     /// Bits in a key.
@@ -22,54 +23,57 @@ impl Key {
     /// Bytes in a key.
     pub const BYTES: usize = 20;
     /// The smallest key.
-    pub const ZERO: Self = Self([0; 20]);
+    pub const ZERO: Self = Self([0; 5]);
     /// The largest key.
-    pub const MAX: Self = Self([0xff; 20]);
+    pub const MAX: Self = Self([u32::MAX; 5]);
 
     /// The key with these big-endian bytes.
     #[inline]
-    pub const fn from_bytes(bytes: [u8; 20]) -> Self {
-        Self(bytes)
+    pub const fn from_bytes(b: [u8; 20]) -> Self {
+        Self([
+            u32::from_be_bytes([b[16], b[17], b[18], b[19]]),
+            u32::from_be_bytes([b[12], b[13], b[14], b[15]]),
+            u32::from_be_bytes([b[8], b[9], b[10], b[11]]),
+            u32::from_be_bytes([b[4], b[5], b[6], b[7]]),
+            u32::from_be_bytes([b[0], b[1], b[2], b[3]]),
+        ])
     }
 
     /// The big-endian bytes.
     #[inline]
-    pub const fn as_bytes(&self) -> &[u8; 20] {
-        &self.0
+    pub const fn to_bytes(self) -> [u8; 20] {
+        let mut bytes = [0; 20];
+        let (high, low) = bytes.split_at_mut(16);
+        high.copy_from_slice(&self.high().to_be_bytes());
+        low.copy_from_slice(&self.low().to_be_bytes());
+        bytes
     }
 
     /// The SHA-1 hash of `data`.
     pub fn hash(data: &[u8]) -> Self {
-        Self(Sha1::digest(data).into())
+        Self::from_bytes(Sha1::digest(data).into())
     }
 
-    // Whole words are copied: with the bytes picked one by one the compiler
-    // also moves them one by one, and the distances cost four times as much.
     #[inline]
     const fn from_words(high: u128, low: u32) -> Self {
-        let mut bytes = [0; 20];
-        let (first, last) = bytes.split_at_mut(16);
-        first.copy_from_slice(&high.to_be_bytes());
-        last.copy_from_slice(&low.to_be_bytes());
-        Self(bytes)
+        Self([low, high as u32, (high >> 32) as u32, (high >> 64) as u32, (high >> 96) as u32])
     }
 
     #[inline]
     const fn high(self) -> u128 {
-        let first = self.0.first_chunk().expect("a key has 16 bytes and more");
-        u128::from_be_bytes(*first)
+        let [_, a, b, c, d] = self.0;
+        (d as u128) << 96 | (c as u128) << 64 | (b as u128) << 32 | a as u128
     }
 
     #[inline]
     const fn low(self) -> u32 {
-        let last = self.0.last_chunk().expect("a key has 4 bytes and more");
-        u32::from_be_bytes(*last)
+        self.0[0]
     }
 
     /// The top 64 bits: enough to order keys by size except for ties.
     #[inline]
     pub const fn prefix64(self) -> u64 {
-        (self.high() >> 64) as u64
+        (self.0[4] as u64) << 32 | self.0[3] as u64
     }
 
     /// The `bits`-bit identifier `value`, placed in the top bits.
@@ -200,7 +204,7 @@ impl Key {
     /// Bit `index`, counted from the most significant (0) to the least (159).
     #[inline]
     pub const fn bit(self, index: u32) -> bool {
-        index < 160 && (self.0[(index / 8) as usize] >> (7 - index % 8)) & 1 == 1
+        index < 160 && (self.0[4 - (index / 32) as usize] >> (31 - index % 32)) & 1 == 1
     }
 
     /// Base-2^`bits` digit `index`, counted from the most significant.
@@ -213,10 +217,10 @@ impl Key {
         if start >= 160 {
             return 0;
         }
-        let byte = (start / 8) as usize;
-        let next = if byte + 1 < 20 { self.0[byte + 1] } else { 0 };
-        let window = ((self.0[byte] as u32) << 8) | next as u32;
-        (window >> (16 - bits - start % 8)) & ((1 << bits) - 1)
+        let word = 4 - (start / 32) as usize;
+        let next = if word > 0 { self.0[word - 1] } else { 0 };
+        let window = (self.0[word] as u64) << 32 | next as u64;
+        (window >> (64 - bits - start % 32)) as u32 & ((1 << bits) - 1)
     }
 
     /// Reads 40 hexadecimal digits.
@@ -231,7 +235,7 @@ impl Key {
             let low = (pair[1] as char).to_digit(16)?;
             *byte = (high << 4 | low) as u8;
         }
-        Some(Self(bytes))
+        Some(Self::from_bytes(bytes))
     }
 }
 
@@ -251,7 +255,7 @@ impl PartialOrd for Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0 {
+        for byte in self.to_bytes() {
             write!(f, "{byte:02x}")?;
         }
         Ok(())

@@ -346,7 +346,7 @@ impl Writer {
 
     /// A key.
     pub fn key(&mut self, key: Key) {
-        self.bytes(key.as_bytes());
+        self.bytes(&key.to_bytes());
     }
 
     /// An address.

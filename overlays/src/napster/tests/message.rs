@@ -26,7 +26,7 @@ fn golden_bytes() {
     let share = Message::Share(Arc::new(Item::new("a", 3)));
     let content = Item::new("a", 3).content();
     let head = b"\x1a\0\x64\0\x01a\0\0\0\0\0\0\0\x03";
-    assert_eq!(share.to_bytes(), [&head[..], &content.as_bytes()[..16]].concat());
+    assert_eq!(share.to_bytes(), [&head[..], &content.to_bytes()[..16]].concat());
 }
 
 #[test]
