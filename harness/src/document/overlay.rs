@@ -413,6 +413,12 @@ pub struct Engine {
     pub wall_s: f64,
     /// Messages per second of real time.
     pub messages_per_s: f64,
+    /// Seconds that a processor worked, where the system tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_s: Option<f64>,
+    /// Messages per second of those.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages_per_cpu_s: Option<f64>,
     /// The most memory the process held, where the system tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_rss_bytes: Option<u64>,

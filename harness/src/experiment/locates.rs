@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
 
 use overlays::{Addr, Key, OpId, Outcome, Overlay, Profile, Rng, Span, Stream, Time, Wire};
 use rand::Rng as _;
 
 use super::plan::{Plan, Watch};
-use super::{Measures, RunError, peak_rss_bytes};
+use super::{Measures, RunError, Stopwatch};
 use crate::network::{Latency, Network};
 use crate::oracle::Grade;
 use crate::sim::{Driver, Operation, Request, Settings, Sim};
@@ -134,14 +133,14 @@ pub(super) fn run<O: Overlay>(
     for peer in 0..plan.nodes {
         sim.cue(Time::ZERO + draw::phase(&mut phases, times.period), peer);
     }
-    let started = Instant::now();
+    let stopwatch = Stopwatch::start();
     let end = until + times.drain;
     while sim.now() < end && !watch.is_interrupted() {
         let next = (sim.now() + Span::from_ms(500)).min(end);
         sim.run_until(next, &mut driver);
         watch.tell(sim.now().as_us() as f64 / end.as_us() as f64, "looking up");
     }
-    let wall_s = started.elapsed().as_secs_f64();
+    stopwatch.stop(&mut driver.measures.engine);
     // Timeouts of answered lookups may still be pending; they cause nothing.
     for operation in sim.drain_operations() {
         if operation.ended.is_some() {
@@ -155,8 +154,6 @@ pub(super) fn run<O: Overlay>(
     measures.upkeep_bytes = sim.traffic().upkeep_bytes;
     measures.node_seconds = f64::from(plan.nodes) * times.duration.as_s_f64();
     measures.engine.events = sim.events();
-    measures.engine.wall_s = wall_s;
-    measures.engine.peak_rss_bytes = peak_rss_bytes();
     measures.trace_hash = sim.trace_hash();
     measures.broken_operations = sim.surplus_ends();
     for node in sim.live() {

@@ -121,6 +121,8 @@ pub struct EngineMeasures {
     pub messages: u64,
     /// Seconds of real time in the event loop.
     pub wall_s: f64,
+    /// Seconds that a processor worked on it, where the system tells.
+    pub cpu_s: Option<f64>,
     /// The process's peak resident memory, where the system tells.
     pub peak_rss_bytes: Option<u64>,
 }

@@ -106,3 +106,29 @@ pub(crate) fn peak_rss_bytes() -> Option<u64> {
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kib * 1024)
 }
+
+/// Seconds that a processor has worked for this thread, where the system tells.
+fn thread_cpu_s() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let ns: f64 = stat.split_whitespace().next()?.parse().ok()?;
+    Some(ns / 1e9)
+}
+
+/// A clock on the work of this thread.
+#[derive(Clone, Copy, Debug)]
+struct Stopwatch {
+    wall: std::time::Instant,
+    cpu_s: Option<f64>,
+}
+
+impl Stopwatch {
+    fn start() -> Self {
+        Self { wall: std::time::Instant::now(), cpu_s: thread_cpu_s() }
+    }
+
+    fn stop(self, engine: &mut EngineMeasures) {
+        engine.wall_s = self.wall.elapsed().as_secs_f64();
+        engine.cpu_s = thread_cpu_s().zip(self.cpu_s).map(|(now, then)| now - then);
+        engine.peak_rss_bytes = peak_rss_bytes();
+    }
+}

@@ -171,12 +171,15 @@ fn graph(runs: &[Measures]) -> Option<Graph> {
 
 fn engine(runs: &[Measures]) -> Engine {
     let wall_s: f64 = runs.iter().map(|r| r.engine.wall_s).sum();
+    let cpu_s = runs.iter().map(|r| r.engine.cpu_s).sum::<Option<f64>>();
     let messages: u64 = runs.iter().map(|r| r.engine.messages).sum();
     Engine {
         events: runs.iter().map(|r| r.engine.events).sum(),
         messages,
         wall_s,
         messages_per_s: messages as f64 / wall_s.max(1e-9),
+        messages_per_cpu_s: cpu_s.map(|cpu_s| messages as f64 / cpu_s.max(1e-9)),
+        cpu_s,
         peak_rss_bytes: runs.iter().filter_map(|r| r.engine.peak_rss_bytes).max(),
     }
 }

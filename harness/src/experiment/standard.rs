@@ -1,13 +1,12 @@
 //! The standard experiment: the phases that every overlay goes through.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use overlays::{Overlay, Profile, Query, Rng, Span, Stream, Time, Wire};
 
 use super::book::{Action, Book};
 use super::plan::{Plan, Watch};
-use super::{Measures, RunError, peak_rss_bytes};
+use super::{Measures, RunError, Stopwatch};
 use crate::graph::OverlayGraph;
 use crate::network::{Latency, Network};
 use crate::sim::{Recorder, Request, Settings, Sim};
@@ -37,7 +36,7 @@ pub(super) struct Standard<'a, O: Overlay> {
     workload_rng: Rng,
     popularity: Popularity,
     placement: Placement,
-    wall: Instant,
+    stopwatch: Stopwatch,
 }
 
 impl<'a, O: Overlay> Standard<'a, O> {
@@ -88,7 +87,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
             workload_rng,
             popularity,
             placement,
-            wall: Instant::now(),
+            stopwatch: Stopwatch::start(),
         })
     }
 
@@ -426,8 +425,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
         let mut measures = self.book.measures;
         measures.set_traffic(self.sim.traffic(), O::Message::KINDS);
         measures.engine.events = self.sim.events();
-        measures.engine.wall_s = self.wall.elapsed().as_secs_f64();
-        measures.engine.peak_rss_bytes = peak_rss_bytes();
+        self.stopwatch.stop(&mut measures.engine);
         measures.trace_hash = self.sim.trace_hash();
         if let (Some(recorder), Some(path)) = (self.sim.take_recorder(), &self.plan.trace) {
             recorder.finish().map_err(|e| RunError::file(path, e))?;

@@ -331,6 +331,7 @@ fn enter<O: Overlay>(live: &LiveMeasures, measures: &mut Measures) {
     measures.undeliverable = live.operations.iter().map(|o| u64::from(o.timeouts)).sum();
     measures.broken_operations = live.counters.stray_outcomes;
     measures.engine = EngineMeasures {
+        cpu_s: None,
         events: live.counters.received_messages,
         messages: live.traffic.delivered,
         wall_s: live.elapsed.as_s_f64(),
