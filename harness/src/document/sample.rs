@@ -76,6 +76,8 @@ fn points(stream: u64, curve: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
 
 fn engine(messages: u64, wall_s: f64) -> Option<Engine> {
     Some(Engine {
+        cpu_s: None,
+        messages_per_cpu_s: None,
         events: messages * 5 / 4,
         messages,
         wall_s,
