@@ -9,6 +9,10 @@
 //! * [`parts`] are organs that several overlays use.
 //! * Each other module is one overlay.
 
+// Lets a module say `use overlays::...` as a program outside does, so that an
+// overlay can move here from the examples without a change.
+extern crate self as overlays;
+
 pub mod chord;
 pub mod gnutella;
 pub mod napster;
