@@ -762,6 +762,7 @@ impl Overlay for Rendezvous {
             storage_max: Growth::Linear,
             storage_mean: Growth::Linear,
         },
+        caveat: "A join announces itself to everyone, which the table of searches and updates does not show.",
     };
 
     type Config = Config;

@@ -113,6 +113,7 @@ impl Overlay for Toy {
             storage_max: Growth::Constant,
             storage_mean: Growth::Constant,
         },
+        caveat: "It is a toy.",
     };
     type Config = Config;
     type Blueprint = ();

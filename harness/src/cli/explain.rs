@@ -65,6 +65,7 @@ fn overlay(entry: &dyn Entry, set: &[crate::registry::Assignment]) -> Result<Str
     ] {
         let _ = writeln!(text, "  {name:<18} {growth}");
     }
+    let _ = writeln!(text, "\n{}", about.caveat);
     let _ = writeln!(text, "\nMessages\n  {}", entry.message_kinds().join(", "));
     let _ = writeln!(text, "\nParameters (--set {}.NAME=VALUE)", about.name);
     for parameter in entry.parameters(set).map_err(CliError::usage)? {

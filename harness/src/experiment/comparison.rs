@@ -8,9 +8,10 @@ use std::thread;
 use super::measures::Measures;
 use super::plan::{Plan, Watch};
 use super::row::{growth, row};
-use crate::document::{Catalog, Document, Kind};
+use crate::document::{Catalog, Document, Kind, Measure};
 use crate::registry::{Assignment, Entry, EntryError};
 use crate::sim::TraceHash;
+use crate::stats::Fit;
 
 /// Network sizes at which the growth of costs is measured.
 const GROWTH_SIZES: [u32; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
@@ -136,7 +137,12 @@ impl Comparison {
             let mut row = row(contestant.entry.about(), &parameters, power, &runs[at]);
             sizes[at].retain(|m| !m.interrupted);
             if !sizes[at].is_empty() {
-                let (fits, points) = growth(contestant.entry.about(), &sizes[at]);
+                let about = contestant.entry.about();
+                let (fits, points) = growth(about, &sizes[at]);
+                let differs = |m| fits.of(m).is_some_and(|fit: &Fit| !fit.agrees);
+                if Measure::ALL.into_iter().any(differs) {
+                    document.notes.push(format!("{}: {}", about.title, about.caveat));
+                }
                 row.growth = Some(fits);
                 row.growth_points = Some(points);
             }

@@ -305,6 +305,7 @@ impl Overlay for Chord {
             storage_max: Growth::Log,
             storage_mean: Growth::Log,
         },
+        caveat: "Storage is routing state; a share of all items, K/n on average and log n times that on the fullest node, comes on top of it.",
     };
 
     type Config = Config;

@@ -177,6 +177,7 @@ impl Overlay for Gnutella {
             storage_max: Growth::Constant,
             storage_mean: Growth::Constant,
         },
+        caveat: "The TTL bounds a flood: once the network outgrows its horizon (about 1,000 servents with degree 4 and TTL 7), messages grow more slowly than n, and searches no longer reach everyone.",
     };
 
     type Config = Config;
@@ -245,7 +246,8 @@ impl Overlay for Gnutella {
             + self.queries.bytes()
             + self.servents.bytes()
             + self.parked.capacity() * size_of::<Parked>();
-        Footprint { routing_entries, index_entries: self.shares.len() as u64, bytes: bytes as u64 }
+        // Nobody else's items are indexed here, and its own are no index.
+        Footprint { routing_entries, index_entries: 0, bytes: bytes as u64 }
     }
 
     fn neighbours(&self, visit: &mut dyn FnMut(Addr)) {

@@ -145,6 +145,7 @@ impl Overlay for Napster {
             storage_max: Growth::Linear,
             storage_mean: Growth::Constant,
         },
+        caveat: "A server that reaches its limits on users or files refuses more; the table is for one below them.",
     };
 
     type Config = Config;

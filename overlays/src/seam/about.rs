@@ -15,6 +15,9 @@ pub struct About {
     pub idea: &'static str,
     /// How its costs should grow with the number of peers.
     pub theory: Theory,
+    /// What that leaves out: where measurements may differ from the theory,
+    /// and why, in a sentence or two. Reports print it beside a difference.
+    pub caveat: &'static str,
 }
 
 /// Predicted growth of an overlay's costs with the number of peers n: one row
