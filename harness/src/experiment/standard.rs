@@ -14,8 +14,17 @@ use crate::workload::{Placement, PlacementConfig, Popularity, QueryMix, Question
 
 /// Mean simulated time between two joins while the network is built.
 const JOIN_GAP: Span = Span::from_ms(100);
-/// Operations per second, all peers together, in the measured phases.
-const OPERATIONS_PER_S: u64 = 10;
+/// Mean simulated time between two operations of all peers together in the
+/// measured phases.
+const OPERATION_GAP: Span = Span::from_ms(100);
+/// Mean simulated time between two peers that leave or return.
+const MEMBERSHIP_GAP: Span = Span::from_s(1);
+/// The size up to which those gaps hold; a larger network has proportionally
+/// shorter ones, as many more peers would.
+const GAPS_HOLD_TO: u32 = 1000;
+/// How long the searches may take at the most, in simulated node-seconds: they
+/// come faster where they would have upkeep run for longer.
+const SEARCH_NODE_SECONDS: u64 = 2_000_000;
 /// How often the experiment looks whether a joined network has come to rest.
 const REST_CHECK: Span = Span::from_s(30);
 /// How long it waits for that at the most.
@@ -250,7 +259,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
     }
 
     fn searches(&mut self) {
-        let mut gap = Span::from_us(1_000_000 / OPERATIONS_PER_S);
+        let mut gap = self.scaled(OPERATION_GAP);
         if let Some(churn) = self.plan.churn {
             let mut peers = self.book.live_peers(&self.sim);
             peers.sort_unstable();
@@ -269,9 +278,9 @@ impl<'a, O: Overlay> Standard<'a, O> {
         let before = self.sim.traffic().clone();
         let received = self.sim.received().to_vec();
         let started = self.sim.now();
-        // Large runs ask faster, or they would simulate days of upkeep.
         if self.plan.churn.is_none() {
-            gap = gap.min(Span::from_us(600_000_000 / plan.len().max(1) as u64));
+            let longest_us = SEARCH_NODE_SECONDS * 1_000_000 / u64::from(self.plan.nodes);
+            gap = gap.min(Span::from_us(longest_us / plan.len().max(1) as u64));
         }
         self.schedule(plan, gap, 0.4, 0.8, "searching");
         self.book.stop_churn();
@@ -334,7 +343,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
             deletes.push(Action::Ask(peer, Request::Delete(item.key())));
             inserts.push(Action::Ask(peer, Request::Insert(item)));
         }
-        let gap = Span::from_us(1_000_000 / OPERATIONS_PER_S);
+        let gap = self.scaled(OPERATION_GAP);
         self.schedule(inserts, gap, 0.8, 0.85, "inserting");
         self.schedule(deletes, gap, 0.85, 0.9, "deleting");
     }
@@ -347,10 +356,11 @@ impl<'a, O: Overlay> Standard<'a, O> {
         draw::shuffle(&mut self.workload_rng, &mut peers);
         peers.truncate(count);
         self.book.blueprint = None;
+        let gap = self.scaled(MEMBERSHIP_GAP);
         let leaves = peers.iter().map(|&peer| Action::Leave(peer)).collect();
-        self.schedule(leaves, Span::from_s(1), 0.9, 0.95, "leaving");
+        self.schedule(leaves, gap, 0.9, 0.95, "leaving");
         let returns = peers.iter().map(|&peer| Action::Return(peer)).collect();
-        self.schedule(returns, Span::from_s(1), 0.95, 1.0, "joining");
+        self.schedule(returns, gap, 0.95, 1.0, "joining");
     }
 
     /// Plans `actions` as an open-loop Poisson stream with mean gap `gap` and
@@ -370,6 +380,12 @@ impl<'a, O: Overlay> Standard<'a, O> {
         }
         self.advance(at, from, to, phase);
         self.drain();
+    }
+
+    /// A gap between operations, for a network of this size.
+    fn scaled(&self, gap: Span) -> Span {
+        let peers = u64::from(self.plan.nodes.max(GAPS_HOLD_TO));
+        Span::from_us(gap.as_us() * u64::from(GAPS_HOLD_TO) / peers)
     }
 
     fn gap(&mut self, mean: Span) -> Span {
