@@ -16,6 +16,11 @@ macro_rules! register {
         pub fn all() -> &'static [&'static dyn Entry] {
             &[$(&Registered::<$overlay>(PhantomData)),*]
         }
+
+        /// Shows `visitor` the type of every overlay, in the order of reports.
+        pub fn visit(visitor: &mut impl Visitor) {
+            $(visitor.visit::<$overlay>();)*
+        }
     };
 }
 
@@ -23,6 +28,13 @@ register! {
     overlays::napster::Napster,
     overlays::gnutella::Gnutella,
     overlays::chord::Chord,
+}
+
+/// Whoever does the same with every overlay and needs its type, such as a
+/// bench that drives a simulation itself.
+pub trait Visitor {
+    /// It is the turn of `O`.
+    fn visit<O: Overlay>(&mut self);
 }
 
 /// One value for one parameter of an overlay.
