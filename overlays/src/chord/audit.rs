@@ -83,12 +83,12 @@ fn wrong_finger(node: &VirtualNode, ring: &[&VirtualNode], config: &Config) -> O
     (0..config.id_bits).find_map(|index| {
         let start = FingerTable::start(node.me.key, index, config.id_bits);
         let right = successor_of(start, ring);
-        let has = node.fingers.get(index).unwrap_or(&node.me);
-        (has != right).then(|| {
+        let has = node.fingers.get(index).unwrap_or(node.me);
+        (has != *right).then(|| {
             format!(
                 "finger: {index} of {} is {}, but the first node from its start on is {}",
                 shown(Some(&node.me)),
-                shown(Some(has)),
+                shown(Some(&has)),
                 shown(Some(right))
             )
         })

@@ -53,4 +53,20 @@ pub(super) fn reach(from: Key, key: Key) -> Key {
     from.distance_to(key).minus(ONE)
 }
 
+/// Whether `a` comes before `b` clockwise from `from`, which itself comes last:
+/// `reach(from, a) < reach(from, b)`.
+#[inline]
+pub(super) fn nearer(from: Key, a: Key, b: Key) -> bool {
+    nearer_by_prefix(from.prefix64(), a.prefix64(), b.prefix64())
+        .unwrap_or_else(|| reach(from, a) < reach(from, b))
+}
+
+/// The same by the first 64 bits of each, which do not say where two of them
+/// are equal.
+#[inline]
+pub(super) fn nearer_by_prefix(from: u64, a: u64, b: u64) -> Option<bool> {
+    let distinct = a != b && a != from && b != from;
+    distinct.then(|| a.wrapping_sub(from) < b.wrapping_sub(from))
+}
+
 const ONE: Key = Key::power_of_two(0);

@@ -149,7 +149,7 @@ impl Chord {
     /// Finger `index` (0-based) of its first virtual node: the first node at
     /// or after `id + 2^index`, as far as it knows; itself when it knows none.
     pub fn finger(&self, index: u32) -> Contact {
-        self.primary.fingers.get(index.min(Key::BITS - 1)).copied().unwrap_or(self.primary.me)
+        self.primary.fingers.get(index.min(Key::BITS - 1)).unwrap_or(self.primary.me)
     }
 
     /// The successor list of its first virtual node; empty when alone.
@@ -277,6 +277,10 @@ impl Machine for Chord {
         }
     }
 
+    fn warm(&self) {
+        self.primary.fingers.warm();
+    }
+
     fn on_timer(&mut self, cx: &mut Cx<'_, Self>, timer: Timer) {
         match timer {
             Timer::Stabilise(vnode) => self.on_stabilise_timer(cx, vnode),
@@ -380,8 +384,10 @@ impl Overlay for Chord {
 
     fn neighbours(&self, visit: &mut dyn FnMut(Addr)) {
         for node in self.vnodes() {
-            let known = node.successors().chain(&node.predecessor).chain(node.fingers.contacts());
-            for contact in known.filter(|c| c.addr != self.primary.me.addr) {
+            let near = node.successors().chain(&node.predecessor).copied();
+            for contact in
+                near.chain(node.fingers.contacts()).filter(|c| c.addr != self.primary.me.addr)
+            {
                 visit(contact.addr);
             }
         }

@@ -332,10 +332,9 @@ impl Chord {
             sure || suspects.iter().any(|l| (l.contact.addr, l.contact.vnode) == (addr, vnode));
         for at in 0..=self.others.len() as u16 {
             let Some(node) = self.vnode_mut(at) else { return };
-            let known = node.fingers.contacts().iter().chain(node.successors());
-            let Some(silent) = known.copied().find(|c| (c.addr, c.vnode) == (addr, vnode)) else {
-                continue;
-            };
+            let known = node.fingers.contacts().chain(node.successors().copied());
+            let silent = { known }.find(|c| (c.addr, c.vnode) == (addr, vnode));
+            let Some(silent) = silent else { continue };
             node.fingers.remove(&silent, bits);
             if sure {
                 node.pass_over(&silent);

@@ -1,7 +1,7 @@
 //! One place on the ring: pointers, and the choice of the next hop.
 
 use super::config::{Config, NextHop};
-use super::contact::{Contact, reach};
+use super::contact::{Contact, nearer, reach};
 use super::finger_table::FingerTable;
 use crate::{Addr, Key};
 
@@ -88,9 +88,7 @@ impl VirtualNode {
             {
                 break;
             }
-            let follows = clean
-                .last()
-                .is_none_or(|l| reach(self.me.key, l.key) < reach(self.me.key, contact.key));
+            let follows = clean.last().is_none_or(|l| nearer(self.me.key, l.key, contact.key));
             if follows {
                 clean.push(contact);
                 if clean.len() == config.successors {
@@ -126,7 +124,7 @@ impl VirtualNode {
         if rest.is_empty() {
             // Any node known is a better successor than none: it lies in
             // order, and stabilisation walks back from it.
-            let resort = self.fingers.contacts().first().copied().or(self.predecessor);
+            let resort = self.fingers.contacts().next().or(self.predecessor);
             self.adopt(resort.into_iter(), config)
         } else {
             self.adopt(rest.into_iter(), config)
@@ -152,16 +150,15 @@ impl VirtualNode {
         // Under the interval rule the owner itself ends the lookup, so that
         // hops are counted as in the course's example.
         let names_owner = config.list_routing || config.next_hop != NextHop::FingerInterval;
-        if names_owner && key.in_half_open(self.me.key, self.successor.key) {
+        if names_owner && !nearer(self.me.key, self.successor.key, key) {
             return Step::Owner(self.successor);
         }
         if config.list_routing
             && let Some(last) = self.further.last()
             && config.next_hop != NextHop::SuccessorWalk
         {
-            let far = reach(self.me.key, key);
-            if far <= reach(self.me.key, last.key) {
-                let cover = |c: &&Contact| far <= reach(self.me.key, c.key);
+            let cover = |c: &&Contact| !nearer(self.me.key, c.key, key);
+            if cover(&last) {
                 return Step::Owner(*self.further.iter().find(cover).unwrap_or(last));
             }
         }
@@ -175,14 +172,14 @@ impl VirtualNode {
             NextHop::SuccessorWalk => self.successor,
             NextHop::FingerInterval => {
                 let index = FingerTable::interval(me, key, config.id_bits);
-                self.fingers.get(index).copied().unwrap_or(self.successor)
+                self.fingers.get(index).unwrap_or(self.successor)
             }
             NextHop::ClosestPreceding => {
                 let finger = self.fingers.preceding(me, key, config.id_bits).next();
                 let listed = if config.list_routing { self.further.last() } else { None };
                 match (finger, listed) {
-                    (Some(f), Some(l)) if reach(me, l.key) > reach(me, f.key) => *l,
-                    (Some(f), _) => *f,
+                    (Some(f), Some(l)) if nearer(me, f.key, l.key) => *l,
+                    (Some(f), _) => f,
                     (None, Some(l)) => *l,
                     (None, None) => self.successor,
                 }
@@ -196,14 +193,9 @@ impl VirtualNode {
     pub(super) fn candidates(&self, key: Key, limit: usize, config: &Config) -> Vec<Contact> {
         let me = self.me.key;
         let mut best = vec![self.next_hop(key, config)];
-        let far = reach(me, key);
-        let mut others: Vec<Contact> = self
-            .fingers
-            .preceding(me, key, config.id_bits)
-            .take(limit)
-            .chain(self.successors().filter(|s| reach(me, s.key) < far))
-            .copied()
-            .collect();
+        let listed = self.successors().filter(|s| nearer(me, s.key, key)).copied();
+        let mut others: Vec<Contact> =
+            self.fingers.preceding(me, key, config.id_bits).take(limit).chain(listed).collect();
         others.sort_by_key(|c| core::cmp::Reverse(reach(me, c.key)));
         for contact in others {
             if best.len() < limit && !best.contains(&contact) {
