@@ -191,7 +191,7 @@ impl Chord {
         let config = self.config.clone();
         let n = blueprint.ring.len();
         let id = self.primary.me.key;
-        self.others.clear();
+        self.aside = None;
         for vnode in 0..config.virtual_nodes {
             let key = Contact::id_of(id, vnode, config.id_bits);
             let me = Contact { key, addr: cx.me(), vnode };
@@ -208,7 +208,7 @@ impl Chord {
             if vnode == 0 {
                 self.primary = node;
             } else {
-                self.others.push(node);
+                self.aside.get_or_insert_default().others.push(node);
             }
             if !blueprint.holdings.is_empty() {
                 self.settle_records(blueprint, place);

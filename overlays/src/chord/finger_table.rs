@@ -55,7 +55,7 @@ impl FingerTable {
             begins[(index / 32) as usize] |= 1 << (index % 32);
         }
         let head = |c: &Contact| Head { prefix: c.key.prefix64(), addr: c.addr, vnode: c.vnode };
-        let tail = |c: &Contact| *c.key.as_bytes().last_chunk().expect("a key is longer");
+        let tail = |c: &Contact| *c.key.to_bytes().last_chunk().expect("a key is longer");
         let mut tails = None;
         if runs.iter().any(|(_, contact)| tail(contact) != Tail::default()) {
             tails = Some(Box::new(runs.iter().map(|(_, contact)| tail(contact)).collect()));

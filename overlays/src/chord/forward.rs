@@ -71,8 +71,8 @@ impl Forwards {
 impl Chord {
     /// A hop was acknowledged.
     pub(super) fn on_received(&mut self, from: Addr, request: u32, origin: Addr) {
-        if let Some(forwards) = &mut self.forwards {
-            forwards.open.retain(|f| {
+        if let Some(aside) = &mut self.aside {
+            aside.forwards.open.retain(|f| {
                 !(f.answers_to(request, origin) && f.tried.last().is_some_and(|c| c.addr == from))
             });
         }
@@ -80,7 +80,8 @@ impl Chord {
 
     /// A hop was not acknowledged in time: go around that node.
     pub(super) fn on_forward_timer(&mut self, cx: &mut Context<'_>, id: u32) {
-        let Some(mut forward) = self.forwards.as_mut().and_then(|f| f.take(id)) else { return };
+        let forward = self.aside.as_mut().and_then(|a| a.forwards.take(id));
+        let Some(mut forward) = forward else { return };
         if let Some(silent) = forward.tried.last() {
             self.avoid(cx, silent.addr, silent.vnode, false);
         }
@@ -106,8 +107,8 @@ impl Chord {
         }
         forward.tried.push(next);
         cx.send(next.addr, forward.message.clone());
-        if let Some(forwards) = &mut self.forwards
-            && let Some(id) = forwards.put(forward)
+        if let Some(aside) = &mut self.aside
+            && let Some(id) = aside.forwards.put(forward)
         {
             cx.wake(self.config.request_timeout, Timer::Forward(id));
         }

@@ -158,7 +158,7 @@ impl Chord {
         let limit = cx.now().as_us().saturating_sub(age.as_us());
         let Some(h) = &mut self.holdings else { return };
         h.store.expire(Time::from_us(limit));
-        if self.passage.is_none() {
+        if self.passage().is_none() {
             self.announce_all(cx);
         }
     }
@@ -208,7 +208,7 @@ impl Chord {
     /// Which virtual node comes first at or after a key: the one to own it, if
     /// any of them does.
     fn nearest_after(&self, key: Key) -> u16 {
-        if self.others.is_empty() {
+        if self.others().is_empty() {
             return 0;
         }
         let key = self.ring_key(key);
@@ -363,7 +363,7 @@ impl Chord {
         }
         if self.config.replicas > 1 {
             self.copy_out(cx, &promoted);
-            for vnode in 0..=self.others.len() as u16 {
+            for vnode in 0..=self.others().len() as u16 {
                 self.renew_holders(cx, vnode);
             }
         }
@@ -437,7 +437,7 @@ impl Chord {
 
     /// Hands everything owned to the successors, on leaving.
     pub(super) fn hand_over_all(&mut self, cx: &mut Context<'_>) {
-        for vnode in 0..=self.others.len() as u16 {
+        for vnode in 0..=self.others().len() as u16 {
             let Some(node) = self.vnode(vnode) else { continue };
             let heir = node.successors().find(|s| s.addr != cx.me()).copied();
             if let Some(heir) = heir {

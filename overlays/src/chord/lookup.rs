@@ -226,7 +226,7 @@ impl Chord {
     /// way to `key`. Steps between its own virtual nodes cost nothing.
     fn consult(&self, start: u16, key: Key) -> Option<Known> {
         let mut at = start;
-        for _ in 0..=self.others.len() {
+        for _ in 0..=self.others().len() {
             let node = self.vnode(at)?;
             match node.step(key, &self.config) {
                 Step::Owner(owner) => return Some(Known::Owner(owner, at)),
@@ -355,7 +355,7 @@ impl Chord {
     ) {
         if self.config.hop_acks {
             let forward = Forward::new(to, at, message.clone(), owners);
-            if let Some(id) = self.forwards.get_or_insert_default().put(forward) {
+            if let Some(id) = self.aside.get_or_insert_default().forwards.put(forward) {
                 cx.wake(self.config.request_timeout, Timer::Forward(id));
             }
         }

@@ -61,7 +61,7 @@ impl Chord {
         let via: Vec<Addr> = others.take(MAX_VIA).collect();
         let founds = via.is_empty();
         self.phase = if founds { Phase::Member } else { Phase::Joining };
-        self.passage = Some(Box::new(Passage::In(Joining {
+        self.set_passage(Some(Passage::In(Joining {
             op,
             via,
             at: 0,
@@ -81,7 +81,7 @@ impl Chord {
     }
 
     fn joining(&mut self) -> Option<&mut Joining> {
-        match self.passage.as_deref_mut() {
+        match self.aside.as_mut().and_then(|a| a.passage.as_deref_mut()) {
             Some(Passage::In(joining)) => Some(joining),
             _ => None,
         }
@@ -146,9 +146,18 @@ impl Chord {
         cx.wake(timeout, Timer::Join(wait));
     }
 
+    /// The join or leave under way.
+    pub(super) fn passage(&self) -> Option<&Passage> {
+        self.aside.as_ref().and_then(|a| a.passage.as_deref())
+    }
+
+    fn set_passage(&mut self, passage: Option<Passage>) {
+        self.aside.get_or_insert_default().passage = passage.map(Box::new);
+    }
+
     /// Whether this is the answer that a join waits for.
     pub(super) fn is_joining_through(&self, from: Addr, vnode: u16, responder: u16) -> bool {
-        match self.passage.as_deref() {
+        match self.passage() {
             Some(Passage::In(joining)) => {
                 joining.vnode == vnode
                     && joining.asking.is_some_and(|s| (s.addr, s.vnode) == (from, responder))
@@ -204,7 +213,7 @@ impl Chord {
             self.primary = node;
             self.phase = Phase::Member;
         } else {
-            self.others.push(node);
+            self.aside.get_or_insert_default().others.push(node);
         }
         self.start_upkeep(cx, vnode);
         self.notify(cx, successor, me);
@@ -227,7 +236,7 @@ impl Chord {
     fn announce(&mut self, cx: &mut Context<'_>) {
         let Some(joining) = self.joining() else { return };
         let op = joining.op;
-        self.passage = Some(Box::new(Passage::Announcing(op)));
+        self.set_passage(Some(Passage::Announcing(op)));
         self.start_republishing(cx);
         self.announce_all(cx);
     }
@@ -270,7 +279,7 @@ impl Chord {
     fn fail_join(&mut self, cx: &mut Context<'_>, reason: Reason) {
         let Some(joining) = self.joining() else { return };
         let op = joining.op;
-        self.passage = None;
+        self.set_passage(None);
         self.phase = Phase::Outside;
         cx.finish(op, Outcome::Failed(reason));
     }
@@ -296,10 +305,10 @@ impl Chord {
 
     /// Leaves the ring.
     pub(super) fn depart(&mut self, cx: &mut Context<'_>, op: OpId) {
-        match (self.phase, self.passage.take().map(|p| *p)) {
+        match (self.phase, self.aside.as_mut().and_then(|a| a.passage.take()).map(|p| *p)) {
             (Phase::Outside, _) => return cx.finish(op, Outcome::Failed(Reason::NotJoined)),
             (Phase::Leaving, passage) => {
-                self.passage = passage.map(Box::new);
+                self.set_passage(passage);
                 return cx.finish(op, Outcome::Failed(Reason::Refused));
             }
             (Phase::Joining, passage) => {
@@ -319,20 +328,20 @@ impl Chord {
             (Phase::Member, _) => {}
         }
         self.phase = Phase::Leaving;
-        self.passage = Some(Box::new(Passage::Withdrawing(op)));
+        self.set_passage(Some(Passage::Withdrawing(op)));
         self.withdraw_all(cx);
     }
 
     /// All items of a batch are through.
     pub(super) fn on_batch_done(&mut self, cx: &mut Context<'_>) {
-        match self.passage.as_deref() {
+        match self.passage() {
             Some(Passage::Announcing(op)) => {
                 let op = *op;
-                self.passage = None;
+                self.set_passage(None);
                 cx.finish(op, Outcome::Done);
             }
             Some(Passage::Withdrawing(op)) => {
-                self.passage = Some(Box::new(Passage::HandingOver(*op)));
+                self.set_passage(Some(Passage::HandingOver(*op)));
                 self.hand_over_all(cx);
             }
             _ => {}
@@ -341,9 +350,9 @@ impl Chord {
 
     /// Everything was handed over, or nobody took it: say goodbye.
     pub(super) fn on_handed_over(&mut self, cx: &mut Context<'_>) {
-        let Some(Passage::HandingOver(op)) = self.passage.as_deref() else { return };
+        let Some(Passage::HandingOver(op)) = self.passage() else { return };
         let op = *op;
-        self.passage = None;
+        self.set_passage(None);
         let me = cx.me();
         for node in self.vnodes() {
             let farewell = Farewell {
@@ -362,14 +371,16 @@ impl Chord {
             }
         }
         self.phase = Phase::Outside;
-        self.others.clear();
+        if let Some(aside) = &mut self.aside {
+            aside.others.clear();
+        }
         cx.finish(op, Outcome::Done);
     }
 
     /// The nearest predecessor that is not one of its own virtual nodes.
     fn foreign_predecessor(&self, node: &VirtualNode) -> Option<Contact> {
         let mut at = node.predecessor;
-        for _ in 0..=self.others.len() {
+        for _ in 0..=self.others().len() {
             match at {
                 Some(p) if p.addr == node.me.addr => {
                     at = self.vnode(p.vnode).and_then(|n| n.predecessor);

@@ -69,19 +69,24 @@ pub struct Chord {
     config: Arc<Config>,
     /// The first virtual node, which is all that most peers have.
     primary: VirtualNode,
-    /// Further virtual nodes that have joined, by number.
-    others: Vec<VirtualNode>,
     phase: Phase,
     requests: Requests,
     /// Everything about items.
     holdings: Option<Box<Holdings>>,
+    aside: Option<Box<Aside>>,
+}
+
+/// What most nodes of a settled network have nothing of.
+#[derive(Debug, Default)]
+struct Aside {
+    /// Further virtual nodes that have joined, by number.
+    others: Vec<VirtualNode>,
     /// The join or leave under way.
     passage: Option<Box<Passage>>,
     /// Hops not acknowledged yet.
-    forwards: Option<Box<Forwards>>,
+    forwards: Forwards,
     /// Nodes that fell silent.
-    #[expect(clippy::box_collection, reason = "8 bytes in every node instead of 24")]
-    lost: Option<Box<Vec<Lost>>>,
+    lost: Vec<Lost>,
 }
 
 /// Whether a node takes part.
@@ -179,6 +184,12 @@ impl Chord {
         audit::fingers(nodes)
     }
 
+    /// Its virtual nodes beyond the first.
+    #[inline]
+    fn others(&self) -> &[VirtualNode] {
+        self.aside.as_ref().map_or(&[], |a| &a.others)
+    }
+
     #[inline]
     fn vnode(&self, vnode: u16) -> Option<&VirtualNode> {
         if !self.is_member() {
@@ -186,7 +197,7 @@ impl Chord {
         }
         match vnode {
             0 => Some(&self.primary),
-            v => self.others.get(usize::from(v) - 1),
+            v => self.others().get(usize::from(v) - 1),
         }
     }
 
@@ -197,20 +208,20 @@ impl Chord {
         }
         match vnode {
             0 => Some(&mut self.primary),
-            v => self.others.get_mut(usize::from(v) - 1),
+            v => self.aside.as_mut()?.others.get_mut(usize::from(v) - 1),
         }
     }
 
     /// The virtual nodes that have joined.
     #[inline]
     fn vnodes(&self) -> impl Iterator<Item = &VirtualNode> {
-        core::iter::once(&self.primary).filter(|_| self.is_member()).chain(&self.others)
+        core::iter::once(&self.primary).filter(|_| self.is_member()).chain(self.others())
     }
 
     /// Which of its virtual nodes comes last before `key`.
     #[inline]
     fn nearest_before(&self, key: Key) -> u16 {
-        if self.others.is_empty() {
+        if self.others().is_empty() {
             return 0;
         }
         // A virtual node at the key itself is the farthest from before it.
@@ -320,13 +331,10 @@ impl Overlay for Chord {
         Self {
             config: config.clone(),
             primary: VirtualNode::alone(Contact { key, addr: profile.addr, vnode: 0 }),
-            others: Vec::new(),
             phase: Phase::Outside,
             requests: Requests::default(),
             holdings: None,
-            passage: None,
-            forwards: None,
-            lost: None,
+            aside: None,
         }
     }
 
@@ -371,9 +379,13 @@ impl Overlay for Chord {
         known.dedup();
         let (owned, copies) = self.records();
         let heap = self.primary.heap_bytes()
-            + self.others.iter().map(|n| size_of::<VirtualNode>() + n.heap_bytes()).sum::<usize>()
+            + self
+                .others()
+                .iter()
+                .map(|n| size_of::<VirtualNode>() + n.heap_bytes())
+                .sum::<usize>()
             + self.requests.heap_bytes()
-            + self.forwards.as_ref().map_or(0, |f| f.heap_bytes())
+            + self.aside.as_ref().map_or(0, |a| size_of::<Aside>() + a.forwards.heap_bytes())
             + self.holdings.as_ref().map_or(0, |h| h.heap_bytes());
         Footprint {
             routing_entries: known.len() as u64,

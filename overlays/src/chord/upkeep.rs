@@ -13,7 +13,7 @@ use super::finger_table::FingerTable;
 use super::message::{Contacts, Farewell, Message};
 use super::request::Client;
 use super::vnode::VirtualNode;
-use super::{Chord, Context, Timer};
+use super::{Aside, Chord, Context, Timer};
 use crate::{Addr, Note, Span};
 
 /// Silences in a row after which a neighbour counts as dead: one answer may be
@@ -309,7 +309,7 @@ impl Chord {
     pub(super) fn bury(&mut self, cx: &mut Context<'_>, dead: Contact) {
         let config = self.config.clone();
         let mut changed = false;
-        for vnode in 0..=self.others.len() as u16 {
+        for vnode in 0..=self.others().len() as u16 {
             if let Some(node) = self.vnode_mut(vnode) {
                 changed |= node.predecessor.as_ref() == Some(&dead);
                 changed |= node.forget(&dead, &config);
@@ -327,10 +327,10 @@ impl Chord {
     /// Immediate successor and predecessor have checks of their own.
     pub(super) fn avoid(&mut self, cx: &mut Context<'_>, addr: Addr, vnode: u16, sure: bool) {
         let bits = self.config.id_bits;
-        let suspects = self.lost.as_deref().map_or(&[][..], Vec::as_slice);
+        let suspects = self.aside.as_ref().map_or(&[][..], |a| &a.lost);
         let sure =
             sure || suspects.iter().any(|l| (l.contact.addr, l.contact.vnode) == (addr, vnode));
-        for at in 0..=self.others.len() as u16 {
+        for at in 0..=self.others().len() as u16 {
             let Some(node) = self.vnode_mut(at) else { return };
             let known = node.fingers.contacts().chain(node.successors().copied());
             let silent = { known }.find(|c| (c.addr, c.vnode) == (addr, vnode));
@@ -351,7 +351,7 @@ impl Chord {
         if self.config.remember_lost == 0 || contact.addr == self.primary.me.addr {
             return;
         }
-        let lost = self.lost.get_or_insert_default();
+        let lost = &mut self.aside.get_or_insert_default().lost;
         if lost.iter().any(|l| l.contact == contact) {
             return;
         }
@@ -363,9 +363,8 @@ impl Chord {
 
     /// Pings one lost node per round, in turn.
     fn ask_after_lost(&mut self, cx: &mut Context<'_>) {
-        let Some(lost) = &mut self.lost else { return };
+        let Some(Aside { lost, .. }) = self.aside.as_deref_mut() else { return };
         if lost.is_empty() {
-            self.lost = None;
             return;
         }
         let mut next = lost.remove(0);
@@ -422,7 +421,7 @@ impl Chord {
         if node.predecessor.as_ref().is_some_and(|p| (p.addr, p.vnode) == who) {
             node.pings_due = 0;
         }
-        let Some(lost) = &mut self.lost else { return };
+        let Some(Aside { lost, .. }) = self.aside.as_deref_mut() else { return };
         let before = lost.len();
         lost.retain(|l| (l.contact.addr, l.contact.vnode) != who);
         if lost.len() < before {
@@ -433,7 +432,7 @@ impl Chord {
     /// A node thought dead answers. After a partition it may be part of
     /// another ring: look for this node's successors there.
     fn merge_through(&mut self, cx: &mut Context<'_>, via: Addr) {
-        for vnode in 0..=self.others.len() as u16 {
+        for vnode in 0..=self.others().len() as u16 {
             if let Some(node) = self.vnode(vnode) {
                 let after = FingerTable::start(node.me.key, 0, self.config.id_bits);
                 self.look_up_via(cx, via, after, Client::Merge { vnode });
@@ -520,7 +519,7 @@ impl Chord {
             let list = without(node, &leaver, &farewell.successors);
             node.adopt(list.into_iter(), &config);
         }
-        for at in 0..=self.others.len() as u16 {
+        for at in 0..=self.others().len() as u16 {
             if let Some(node) = self.vnode_mut(at) {
                 node.forget(&leaver, &config);
             }

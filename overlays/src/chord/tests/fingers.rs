@@ -108,7 +108,7 @@ fn check(table: &FingerTable, me: Contact, keys: &[u64]) -> Result<(), TestCaseE
 
 #[test]
 fn a_node_is_small() {
-    assert!(size_of::<Chord>() <= 264, "{}", size_of::<Chord>());
+    assert!(size_of::<Chord>() <= 232, "{}", size_of::<Chord>());
 }
 
 #[test]
