@@ -33,7 +33,7 @@ pub fn run(args: &Compare, common: &Common, interrupted: &Arc<AtomicBool>) -> Re
     let progress = |at: usize, fraction: f64, phase: &str| bars.set(at, fraction, phase);
     let result = comparison.run(&output::command_line(), interrupted, &progress);
     bars.finish();
-    let document = result.map_err(CliError::failed)?;
+    let document = result?;
     report::write(&page, &report::html(&document)).map_err(CliError::failed)?;
     output::show(&document, common)?;
     output::tell(common, &format!("report: {}", page.display()));

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::experiment::RunError;
+use crate::registry::EntryError;
+
 /// An error for the user: what, where, and what to do.
 #[derive(Debug)]
 pub struct CliError {
@@ -50,6 +53,20 @@ impl CliError {
     /// The exit code.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)
+    }
+}
+
+/// Some bad input shows only when a run begins, such as a broken file of
+/// coordinates.
+impl From<EntryError> for CliError {
+    fn from(error: EntryError) -> Self {
+        match &error {
+            EntryError::Run(RunError::File { .. } | RunError::Sockets(_)) => Self::failed(error),
+            EntryError::Parameter(..)
+            | EntryError::Run(RunError::Network(_) | RunError::NoSettle(_) | RunError::Plan(_)) => {
+                Self::usage(error)
+            }
+        }
     }
 }
 

@@ -43,7 +43,7 @@ pub fn run(args: &Live, common: &Common, interrupted: &Arc<AtomicBool>) -> Resul
     let watch = Watch { progress: Some(&progress), interrupted: Arc::clone(interrupted) };
     let result = contestant.entry.live(&contestant.set, &plan, &watch);
     bars.finish();
-    let measures = result.map_err(CliError::failed)?;
+    let measures = result?;
     let mut document = sim::document(contestant, &plan, None, &measures)?;
     document.kind = Kind::Live;
     document.latency_model = Some("loopback".into());

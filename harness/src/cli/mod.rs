@@ -31,7 +31,7 @@ pub fn main() -> ExitCode {
     match run(&cli, &interrupted) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("overlab: {error}");
+            output::complain(&format!("overlab: {error}"));
             error.exit_code()
         }
     }
@@ -47,9 +47,10 @@ fn run(cli: &Cli, interrupted: &Arc<AtomicBool>) -> Result<(), CliError> {
         Command::List => list::run(),
         Command::Explain(args) => explain::run(&args.topic, common),
         Command::Completions { shell } => {
-            let mut stdout = std::io::stdout();
-            clap_complete::generate(*shell, &mut Cli::command(), "overlab", &mut stdout);
-            Ok(())
+            // Into memory first: the generator panics where it cannot write.
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "overlab", &mut text);
+            output::print(&String::from_utf8_lossy(&text))
         }
     }
 }
@@ -61,7 +62,7 @@ fn watch_interrupts(interrupted: &Arc<AtomicBool>) {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("\noverlab: stopping; partial results follow (once more to stop at once)");
+        output::complain("\noverlab: stopping; partial results follow (once more to stop at once)");
     });
     if let Err(error) = set {
         tracing::warn!("interruptions will end the run without results: {error}");

@@ -1,5 +1,6 @@
 //! Where results go.
 
+use std::fs::{self, OpenOptions};
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
@@ -20,7 +21,8 @@ pub fn has_colour(common: &Common, stream: &impl IsTerminal) -> bool {
     }
 }
 
-/// The command that this process was given, quoted for a shell.
+/// The command that this process was given, quoted for a shell, after the
+/// settings of the environment, without which it would not repeat the run.
 pub fn command_line() -> String {
     let quote = |word: String| {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,%@+".contains(c);
@@ -30,8 +32,15 @@ pub fn command_line() -> String {
             format!("'{}'", word.replace('\'', "'\\''"))
         }
     };
-    let words = std::env::args().skip(1).map(quote);
-    std::iter::once("overlab".to_string()).chain(words).collect::<Vec<_>>().join(" ")
+    let mut settings: Vec<String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("OVERLAB_"))
+        .map(|(name, value)| format!("{name}={}", quote(value)))
+        .collect();
+    settings.sort();
+    let words = std::env::args_os().skip(1).map(|word| quote(word.to_string_lossy().into_owned()));
+    let command = std::iter::once("overlab".to_string()).chain(words);
+    settings.into_iter().chain(command).collect::<Vec<_>>().join(" ")
 }
 
 /// Shows the document on standard output and writes its JSON where asked.
@@ -70,7 +79,8 @@ pub fn print(text: &str) -> Result<(), CliError> {
     }
 }
 
-/// Checks, before a long run, that a file can be written there.
+/// Checks, before a long run, that a file can be written there. A file that
+/// stands there already keeps its content.
 ///
 /// # Errors
 /// When it cannot.
@@ -78,23 +88,38 @@ pub fn check_writable(path: &Path) -> Result<(), CliError> {
     if path == Path::new("-") {
         return Ok(());
     }
+    let cannot = |problem: &dyn std::fmt::Display| {
+        CliError::usage(format!("{}: cannot be written: {problem}", path.display()))
+    };
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let problem = if path.is_dir() {
-        "it is a folder"
-    } else if !folder.is_dir() {
-        "its folder does not exist"
-    } else {
-        return Ok(());
-    };
-    Err(CliError::usage(format!("{}: cannot be written: {problem}", path.display())))
+    if path.is_dir() {
+        return Err(cannot(&"it is a folder"));
+    }
+    if !folder.is_dir() {
+        return Err(cannot(&"its folder does not exist"));
+    }
+    let is_new = !path.exists();
+    // To open a pipe or a device could block or have an effect.
+    if is_new || path.is_file() {
+        OpenOptions::new().append(true).create(true).open(path).map_err(|e| cannot(&e))?;
+    }
+    if is_new {
+        fs::remove_file(path).map_err(|e| cannot(&e))?;
+    }
+    Ok(())
+}
+
+/// Writes a line to standard error. Nobody can be told when that fails.
+pub fn complain(text: &str) {
+    writeln!(std::io::stderr().lock(), "{text}").unwrap_or_default();
 }
 
 /// Tells the user something on standard error, unless asked to be quiet.
 pub fn tell(common: &Common, text: &str) {
     if !common.quiet {
-        eprintln!("{text}");
+        complain(text);
     }
 }

@@ -46,7 +46,7 @@ pub fn run(args: &Sim, common: &Common, interrupted: &Arc<AtomicBool>) -> Result
     let watch = Watch { progress: Some(&progress), interrupted: Arc::clone(interrupted) };
     let result = contestant.entry.simulate(&contestant.set, &plan, &watch);
     bars.finish();
-    let measures = result.map_err(CliError::failed)?;
+    let measures = result?;
     let document = document(contestant, &plan, args.scenario.as_deref(), &measures)?;
     output::show(&document, common)?;
     if let Some(path) = &args.html {
