@@ -171,9 +171,9 @@ impl Driver<Toy> for Log {
 }
 
 fn world(n: u32, seed: u64, loss: f64) -> Sim<Toy> {
-    let spec: LatencySpec = "uniform:10ms..90ms".parse().unwrap();
-    let latency = Latency::build(&spec, &mut Stream::Topology.rng(seed)).unwrap();
-    let network = Network::new(latency, loss).unwrap();
+    let spec: LatencySpec = "uniform:10ms..90ms".parse().expect("it is a model");
+    let latency = Latency::build(&spec, &mut Stream::Topology.rng(seed)).expect("it needs no file");
+    let network = Network::new(latency, loss).expect("losses are fractions");
     let settings = Settings { seed, measure_reach: true, ..Settings::default() };
     let mut sim = Sim::new(Arc::new(Config::default()), network, settings);
     for i in 0..n {

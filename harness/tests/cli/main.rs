@@ -1,0 +1,9 @@
+//! The command line as a user meets it: the binary itself, its output, its
+//! files and its exit codes.
+
+mod errors;
+mod everyday;
+#[cfg(unix)]
+mod interrupts;
+mod json;
+mod tool;
