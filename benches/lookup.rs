@@ -11,7 +11,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use harness::registry::{self, Assignment, Visitor};
 use harness::sim::{Driver, Operation, Sim};
 use overlab_benches::{Askers, settled};
-use overlays::{Overlay, Span};
+use overlays::{OpId, Outcome, Overlay, Span};
 
 /// Searches from which the messages per search are taken.
 const COUNTED: u32 = 200;
@@ -24,7 +24,11 @@ const VARIANTS: [(&str, &[(&str, &str)]); 7] = [
     ("chord", &[("routing", "iterative"), ("next_hop", "successor_walk")]),
     ("chord", &[("routing", "recursive"), ("next_hop", "closest_preceding")]),
     ("chord", &[("routing", "recursive"), ("next_hop", "finger_interval")]),
-    ("chord", &[("routing", "recursive"), ("next_hop", "successor_walk")]),
+    // A walk of hundreds of hops takes longer than other lookups may.
+    (
+        "chord",
+        &[("routing", "recursive"), ("next_hop", "successor_walk"), ("lookup_timeout", "2min")],
+    ),
     ("gnutella", &[("search", "expanding_ring")]),
     ("gnutella", &[("search", "random_walkers")]),
 ];
@@ -37,6 +41,11 @@ struct Account {
 }
 
 impl<O: Overlay> Driver<O> for Account {
+    fn ended(&mut self, _sim: &mut Sim<O>, _op: OpId, outcome: &Outcome) {
+        let answered = matches!(outcome, Outcome::Found(_) | Outcome::NotFound);
+        assert!(answered, "a search of {} ended in {outcome:?}", O::ABOUT.name);
+    }
+
     fn closed(&mut self, operation: Operation) {
         self.searches += 1;
         self.messages += operation.messages;

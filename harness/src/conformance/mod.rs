@@ -213,6 +213,17 @@ fn laws_on_runs<O: Overlay>() -> Vec<Law<O>> {
     ]
 }
 
+/// The names of all laws, in the order of reports.
+pub fn names<O: Overlay>() -> impl Iterator<Item = &'static str> {
+    laws_on_verbs::<O>().into_iter().chain(laws_on_runs()).map(|law| law.name)
+}
+
+/// Tries the law called `name` alone; `None` when there is none of that name.
+pub fn try_one<O: Overlay>(name: &str, config: &Arc<O::Config>, seed: u64) -> Option<LawReport> {
+    let law = laws_on_verbs::<O>().into_iter().chain(laws_on_runs()).find(|l| l.name == name)?;
+    Some(try_law(&law, &Trial { config: Arc::clone(config), seed }))
+}
+
 /// Tries every law on overlay `O` with every seed.
 pub fn check<O: Overlay>(config: &Arc<O::Config>, seeds: &[u64]) -> Vec<LawReport> {
     let mut reports = Vec::new();

@@ -100,6 +100,28 @@ fn items_survive_joins_and_polite_leaves() {
 }
 
 #[test]
+fn records_live_as_long_as_they_are_announced() {
+    let config = Config { republish: Span::from_s(100), replicas: 3, ..Config::default() };
+    let mut bench = joined(config, 12);
+    bench.insert(3, "kept up");
+    bench.insert(4, "given up");
+    let records = |bench: &Bench| bench.nodes.values().map(|n| n.records().0).sum::<usize>();
+    bench.run(1000);
+    assert_eq!(Bench::providers(bench.search(0, "kept up")), [3], "announced again and again");
+    assert_eq!(Bench::providers(bench.search(0, "given up")), [4]);
+    assert_eq!(records(&bench), 2);
+    // Its provider is gone, and with it whoever announced it.
+    bench.crash(4);
+    bench.run(150);
+    assert_eq!(Bench::providers(bench.search(0, "given up")), [4], "not expired yet");
+    // Three periods, half a period of jitter each, until the next look.
+    bench.run(500);
+    assert_eq!(bench.search(0, "given up"), Some(Outcome::NotFound));
+    assert_eq!(Bench::providers(bench.search(0, "kept up")), [3]);
+    assert_eq!(records(&bench), 1);
+}
+
+#[test]
 fn leaving_withdraws_and_deleting_removes() {
     let mut bench = joined(Config::default(), 8);
     bench.insert(3, "a");
