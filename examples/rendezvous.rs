@@ -3,7 +3,7 @@
 //! **To write your own:** copy this file to `overlays/src/NAME.rs`, add
 //! `pub mod NAME;` to `overlays/src/lib.rs` and your type to the list in
 //! `harness/src/registry.rs`. The command line, the comparison, the reports and
-//! the laws of conformance then cover it; `overlab check NAME` tells what is
+//! the laws of conformance then cover it; `overlab check -o NAME` tells what is
 //! still wrong. Work through the file from top to bottom: each section says
 //! what belongs there.
 //!

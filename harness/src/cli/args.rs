@@ -43,7 +43,7 @@ pub struct Common {
     /// access:5ms..45ms [default: king]
     #[arg(long, global = true, env = "OVERLAB_LATENCY", value_name = "MODEL")]
     pub latency: Option<String>,
-    /// The fraction of datagrams that are lost, 0 to 1 [default: 0]
+    /// The fraction of packets that are lost, 0 to 1; streams send theirs again [default: 0]
     #[arg(long, global = true, env = "OVERLAB_LOSS", value_name = "F")]
     pub loss: Option<f64>,
     /// Print nothing but results and errors

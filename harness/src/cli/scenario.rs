@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::error::CliError;
 use crate::document::{Document, Operation};
+use crate::stats::Summary;
 
 /// The scenarios that come with the lab.
 pub const BUILT_IN: [(&str, &str); 1] = [("w1", include_str!("../../scenarios/w1.toml"))];
@@ -108,6 +109,7 @@ impl Scenario {
             ))
         })?;
         let mut scenario = Self::parse(&text, name)?;
+        scenario.check_thresholds()?;
         if let (Some(catalog), Some(folder)) = (&scenario.catalog, path.parent()) {
             scenario.catalog = Some(folder.join(catalog));
         }
@@ -131,6 +133,26 @@ impl Scenario {
         self.set.iter().map(|(name, v)| format!("{name}={}", value(v))).collect()
     }
 
+    /// Checks that each threshold names a figure that results have.
+    fn check_thresholds(&self) -> Result<(), CliError> {
+        let summary = Some(Summary::default());
+        let any = Operation {
+            count: 1,
+            hops: summary.clone(),
+            latency_ms: summary.clone(),
+            first_answer_ms: summary.clone(),
+            messages: summary.clone(),
+            bytes: summary.clone(),
+            timeouts: summary,
+            ..Operation::default()
+        };
+        let operations = VERBS.map(|verb| (verb, &any));
+        match self.thresholds.iter().find(|t| figure(&operations, &t.figure).is_none()) {
+            Some(threshold) => Err(no_figure(&threshold.figure)),
+            None => Ok(()),
+        }
+    }
+
     /// Checks the result against the thresholds.
     ///
     /// # Errors
@@ -142,10 +164,7 @@ impl Scenario {
                 let name = &threshold.figure;
                 let Some(value) = figure(&row.operations.present().collect::<Vec<_>>(), name)
                 else {
-                    return Err(CliError::usage(format!(
-                        "threshold `{name}`: there is no such figure; write for example \
-                         search.correct_fraction, search.hops.mean or insert.messages.p99"
-                    )));
+                    return Err(no_figure(name));
                 };
                 if threshold.min.is_some_and(|min| value < min) {
                     broken
@@ -158,6 +177,17 @@ impl Scenario {
         }
         if broken.is_empty() { Ok(()) } else { Err(CliError::threshold(broken.join("\n"))) }
     }
+}
+
+/// The operations, as results name them.
+const VERBS: [&str; 7] =
+    ["exact search", "keyword search", "locate", "insert", "delete", "join", "leave"];
+
+fn no_figure(name: &str) -> CliError {
+    CliError::usage(format!(
+        "threshold `{name}`: this run has no such figure; write for example \
+         search.correct_fraction, search.hops.mean or insert.messages.p99"
+    ))
 }
 
 /// The figure called `name` among the operations.

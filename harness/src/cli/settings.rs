@@ -9,7 +9,7 @@ use super::args::{Common, Switch, Workload as WorkloadArgs};
 use super::error::CliError;
 use super::scenario::{Scenario, span};
 use crate::experiment::{Contestant, Plan, Workload};
-use crate::network::{LatencySpec, Network};
+use crate::network::{Latency, LatencySpec, Network};
 use crate::registry::{self, Assignment, Entry};
 use crate::workload::{Catalog, Churn};
 
@@ -37,6 +37,11 @@ pub fn plan(args: &WorkloadArgs, common: &Common, scenario: &Scenario) -> Result
     plan.seed = common.seed.or(scenario.seed).unwrap_or(1);
     if let Some(text) = common.latency.as_ref().or(scenario.latency.as_ref()) {
         plan.latency = latency(text)?;
+        // A file of coordinates is read now, so that what is wrong with it is
+        // said before anything is run.
+        let topology = &mut overlays::Stream::Topology.rng(plan.seed);
+        Latency::build(&plan.latency, topology)
+            .map_err(|error| CliError::usage(format!("--latency: {error}")))?;
     }
     plan.loss = common.loss.or(scenario.loss).unwrap_or(0.0);
     Network::check_loss(plan.loss).map_err(|error| CliError::usage(format!("--loss: {error}")))?;

@@ -48,7 +48,7 @@ impl Kind {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Catalog {
-    /// Its name: `builtin`, or the file.
+    /// Its name: `embedded`, or the file's.
     pub name: String,
     /// Distinct items.
     pub items: u64,

@@ -312,7 +312,7 @@ impl Overlay for Chord {
         name: "chord",
         title: "Chord",
         source: "Stoica et al., SIGCOMM 2001; ring maintenance after Zave, TSE 2017",
-        idea: "keys live at their successor on a ring; fingers halve the distance with every hop",
+        idea: "Keys live at their successor on a ring; fingers halve the distance with every hop.",
         theory: Theory {
             search_latency: Growth::Log,
             search_messages: Growth::Log,

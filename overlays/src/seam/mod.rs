@@ -24,7 +24,7 @@ pub use item::{Hit, Item, Keywords, MAX_NAME_BYTES, Query, Target};
 pub use key::Key;
 pub use machine::{Machine, Overlay, Profile, Role, Transport};
 pub use operation::{Cause, OpId, Outcome, Reason};
-pub use parameters::{Parameter, ParameterError, ParameterValue, Parameters};
+pub use parameters::{Parameter, ParameterError, ParameterValue, Parameters, show_range};
 pub use prefetch::prefetch;
 pub use rng::{Rng, Stream};
 pub use time::{Span, Time};

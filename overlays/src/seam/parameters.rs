@@ -75,6 +75,11 @@ pub trait ParameterValue: Sized {
     fn domain() -> String;
 }
 
+/// A range of values, in words that follow the kind of the values.
+pub fn show_range<T: ParameterValue>(range: &core::ops::RangeInclusive<T>) -> String {
+    format!(" from {} to {}", range.start().show(), range.end().show())
+}
+
 macro_rules! number {
     ($($type:ty: $words:literal),*) => {$(
         impl ParameterValue for $type {
@@ -221,7 +226,7 @@ macro_rules! parameters {
                             name: stringify!($field),
                             value: value.into(),
                             domain: <$type as $crate::ParameterValue>::domain()
-                                $(+ &format!(" in {:?}", $range))?,
+                                $(+ &$crate::show_range::<$type>(&$range))?,
                         }),
                     };
                 })*
@@ -237,7 +242,7 @@ macro_rules! parameters {
                     value: $crate::ParameterValue::show(&self.$field),
                     help: concat!($help, $($more,)*).trim_ascii(),
                     domain: <$type as $crate::ParameterValue>::domain()
-                        $(+ &format!(" in {:?}", $range))?,
+                        $(+ &$crate::show_range::<$type>(&$range))?,
                 }),*]
             }
         }
