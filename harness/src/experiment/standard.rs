@@ -24,7 +24,7 @@ const MEMBERSHIP_GAP: Span = Span::from_s(1);
 const GAPS_HOLD_TO: u32 = 1000;
 /// How long the searches may take at the most, in simulated node-seconds: they
 /// come faster where they would have upkeep run for longer.
-const SEARCH_NODE_SECONDS: u64 = 2_000_000;
+const SEARCH_NODE_SECONDS: u64 = 1_000_000;
 /// How often the experiment looks whether a joined network has come to rest.
 const REST_CHECK: Span = Span::from_s(30);
 /// How long it waits for that at the most.

@@ -1,8 +1,6 @@
 //! Messages in flight.
 
-use overlays::{Addr, Cause};
-
-use super::prefetch::prefetch;
+use overlays::{Addr, Cause, prefetch};
 
 /// A message on its way, without its addressee: that stands in the event.
 #[derive(Debug)]

@@ -6,7 +6,6 @@ mod letters;
 mod links;
 mod operations;
 mod outside;
-mod prefetch;
 pub mod queue;
 mod recorder;
 mod request;

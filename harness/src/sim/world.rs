@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use overlays::{
     Addr, Cause, Census, Cx, Effect, Holding, Item, Member, OpId, Outcome, Overlay, Profile,
-    Reason, Role, Stream, Time,
+    Reason, Role, Stream, Time, prefetch,
 };
 
 use super::driver::Driver;
@@ -13,7 +13,6 @@ use super::letters::{Letter, Letters};
 use super::links::Links;
 use super::operations::{Operation, Operations, Verb};
 use super::outside::{Outside, Status};
-use super::prefetch::prefetch;
 use super::queue::EventQueue;
 use super::recorder::Recorder;
 use super::request::Request;

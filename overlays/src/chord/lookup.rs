@@ -7,7 +7,7 @@ use super::message::{Contacts, Errand, Message, Verdict};
 use super::request::{Client, Delivery, Finding, Request, Stage, Walk};
 use super::vnode::Step;
 use super::{Chord, Context, Phase, Timer};
-use crate::{Addr, Hit, Key, Outcome, Reason};
+use crate::{Addr, Cause, Hit, Key, Outcome, Reason};
 
 /// Nodes that a `Closer` answer names, so that the asker can go around the
 /// dead.
@@ -109,7 +109,9 @@ impl Chord {
                 let timer = Timer::Request { id: request.id, step: request.step };
                 self.requests.put(request);
                 self.pass_on(cx, *next, 0, message, &[]);
-                cx.wake(self.config.lookup_timeout, timer);
+                // A guard for longer than lookups take: on nobody's account, or
+                // it would keep the account of every answered one open.
+                cx.on_behalf_of(Cause::UPKEEP).wake(self.config.lookup_timeout, timer);
             }
             (Routing::Iterative, _) => {
                 let mut walk = Walk::default();
@@ -189,6 +191,11 @@ impl Chord {
             return;
         }
         let Some(mut request) = self.requests.take(id) else { return };
+        let cause = match request.client {
+            Client::Op(op) if cx.cause() == Cause::UPKEEP => Cause::start(op),
+            _ => cx.cause(),
+        };
+        let cx = &mut cx.on_behalf_of(cause);
         match &mut request.stage {
             Stage::Routed => {
                 request.stage = Stage::Resting;
