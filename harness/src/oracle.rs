@@ -29,7 +29,6 @@ pub enum Grade {
 /// search that overlaps a change may see it or not; both are right.
 #[derive(Clone, Copy, Debug)]
 struct Share {
-    provider: u32,
     valid_from: Time,
     expected_from: Time,
     expected_until: Time,
@@ -39,7 +38,8 @@ struct Share {
 /// What is shared by whom, and since when.
 #[derive(Clone, Debug, Default)]
 pub struct Truth {
-    shares: BTreeMap<Key, Vec<Share>>,
+    /// By key, then provider: a popular item has very many.
+    shares: BTreeMap<Key, BTreeMap<u32, Share>>,
     keys_of: BTreeMap<u32, Vec<Key>>,
 }
 
@@ -47,15 +47,13 @@ impl Truth {
     /// An insert of `key` by `provider` starts.
     pub fn insert_starts(&mut self, key: Key, provider: u32, now: Time) {
         self.keys_of.entry(provider).or_default().push(key);
-        let shares = self.shares.entry(key).or_default();
-        shares.retain(|s| s.provider != provider);
-        shares.push(Share {
-            provider,
+        let share = Share {
             valid_from: now,
             expected_from: Time::NEVER,
             expected_until: Time::NEVER,
             valid_until: Time::NEVER,
-        });
+        };
+        self.shares.entry(key).or_default().insert(provider, share);
     }
 
     /// That insert has ended well: searches must find it from now on.
@@ -90,24 +88,23 @@ impl Truth {
     }
 
     fn share(&mut self, key: Key, provider: u32) -> Option<&mut Share> {
-        self.shares.get_mut(&key)?.iter_mut().find(|s| s.provider == provider)
+        self.shares.get_mut(&key)?.get_mut(&provider)
     }
 
     /// Whether anyone but `asker` has shared `key` all the time from `since`
     /// to `now`.
     pub fn is_shared(&self, key: Key, asker: u32, since: Time, now: Time) -> bool {
-        self.expected(key, asker, since, now) > 0
+        self.expected(key, asker, since, now, 1) > 0
     }
 
-    fn expected(&self, key: Key, asker: u32, since: Time, now: Time) -> usize {
-        self.shares.get(&key).map_or(0, |shares| {
-            shares
-                .iter()
-                .filter(|s| {
-                    s.provider != asker && s.expected_from <= since && s.expected_until >= now
-                })
-                .count()
-        })
+    /// How many peers but `asker` have shared `key` all that time, counted up
+    /// to `most`.
+    fn expected(&self, key: Key, asker: u32, since: Time, now: Time, most: usize) -> usize {
+        let Some(shares) = self.shares.get(&key) else { return 0 };
+        let expected = shares.iter().filter(|(provider, s)| {
+            **provider != asker && s.expected_from <= since && s.expected_until >= now
+        });
+        expected.take(most).count()
     }
 
     /// Grades the outcome of a search that `asker` started at `since` and that
@@ -125,13 +122,14 @@ impl Truth {
         now: Time,
         outcome: &Outcome,
     ) -> Verdict {
-        let there: usize = match &query.target {
-            Target::Exact(key) => self.expected(*key, asker, since, now),
-            Target::Keywords(_) => {
-                matching.iter().map(|key| self.expected(*key, asker, since, now)).sum()
-            }
+        let most = usize::from(query.limit);
+        let keys: &[Key] = match &query.target {
+            Target::Exact(key) => std::slice::from_ref(key),
+            Target::Keywords(_) => matching,
         };
-        let wanted = there.min(usize::from(query.limit)) as u64;
+        let there: usize =
+            keys.iter().map(|key| self.expected(*key, asker, since, now, most)).sum();
+        let wanted = there.min(most) as u64;
         let verdict = |grade, found| Verdict { grade, found, wanted };
         let hits = match outcome {
             Outcome::Unsupported => return verdict(Grade::Unsupported, 0),
@@ -140,11 +138,8 @@ impl Truth {
             _ => return verdict(Grade::Failed, 0),
         };
         let is_valid = |key: Key, provider: u32| {
-            self.shares.get(&key).is_some_and(|shares| {
-                shares.iter().any(|s| {
-                    s.provider == provider && s.valid_from <= now && s.valid_until >= since
-                })
-            })
+            let share = self.shares.get(&key).and_then(|shares| shares.get(&provider));
+            share.is_some_and(|s| s.valid_from <= now && s.valid_until >= since)
         };
         let all_true = hits
             .iter()
