@@ -54,7 +54,7 @@ fn values_out_of_range_are_named() {
             ("sim chord --churn often", &["--churn", "`often`", "exp:60min"]),
             ("sim chord --kill-wait soon", &["--kill-wait", "soon"]),
             ("compare --seeds 0", &["--seeds", "'0'"]),
-            ("compare --set chord.successors=0", &["`0`", "successors", "1..=64"]),
+            ("compare --set chord.successors=0", &["`0`", "successors", "from 1 to 64"]),
             ("compare --set chord.successors", &["chord.successors", "overlay.parameter=value"]),
             ("compare --set successors=3", &["successors=3", "overlay.parameter=value"]),
             ("compare --latency constant:soon", &["--latency", "soon"]),
