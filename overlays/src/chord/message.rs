@@ -146,7 +146,7 @@ impl Contacts {
 }
 
 impl FromIterator<Contact> for Contacts {
-    /// The first [`MAX_CONTACTS`] of the iterator.
+    /// The first `MAX_CONTACTS` of the iterator.
     fn from_iter<I: IntoIterator<Item = Contact>>(contacts: I) -> Self {
         let mut contacts = contacts.into_iter().take(MAX_CONTACTS).peekable();
         if contacts.peek().is_none() {
