@@ -281,6 +281,8 @@ impl<O: Overlay> Driver<O> for Book<O> {
             Action::Ask(node, request) => {
                 if sim.is_up(node) && self.contacts.is_joined(node) {
                     self.ask(sim, node, &request, true);
+                } else if matches!(request, Request::Search(_)) {
+                    self.measures.unasked_searches += 1;
                 }
             }
             Action::Join(peer) => self.join(sim, peer, true),

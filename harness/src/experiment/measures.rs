@@ -167,6 +167,8 @@ pub struct Measures {
     /// Operations that had not ended when the run did, and operations that
     /// ended twice: each is a bug of the overlay.
     pub broken_operations: u64,
+    /// Searches that were not asked, because the peer that should have was away.
+    pub unasked_searches: u64,
     /// Violations that the overlay's audit found at the end.
     pub violations: Vec<String>,
     /// Peers that share nothing.

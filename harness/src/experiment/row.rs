@@ -190,6 +190,19 @@ fn notes(runs: &[Measures]) -> Vec<String> {
     if broken > 0 {
         notes.push(format!("{broken} operations did not end exactly once: a bug of this overlay."));
     }
+    let unasked: u64 = runs.iter().map(|r| r.unasked_searches).sum();
+    if unasked > 0 {
+        notes.push(format!(
+            "{unasked} searches were not asked: the peers that should have asked were away."
+        ));
+    }
+    let joins = runs.iter().filter_map(|r| r.operations.get(&Verb::Join));
+    let (failed, all) = joins.fold((0, 0), |(f, n), o| (f + o.failed, n + o.count));
+    if failed > 0 {
+        notes.push(format!(
+            "{failed} of {all} joins failed; peers outside the network ask for nothing."
+        ));
+    }
     if runs.iter().any(|r| r.graph.as_ref().is_some_and(|g| !g.paths_are_exact)) {
         notes.push("The diameter is the longest path found from sampled nodes.".into());
     }

@@ -249,7 +249,9 @@ impl<'a, O: Overlay> Standard<'a, O> {
         peers.sort_unstable();
         let mut rng = Stream::Churn.rng_of(self.plan.seed, 2);
         draw::shuffle(&mut rng, &mut peers);
-        let victims = (peers.len() as f64 * self.plan.kill).round() as usize;
+        // Somebody survives any fraction below 1.
+        let most = peers.len().saturating_sub(1);
+        let victims = ((peers.len() as f64 * self.plan.kill).round() as usize).min(most);
         for &victim in peers.iter().take(victims) {
             self.book.crash(&mut self.sim, victim);
         }

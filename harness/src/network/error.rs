@@ -53,7 +53,7 @@ impl fmt::Display for NetworkError {
                 }
                 write!(f, " (models: {})", super::LatencySpec::FORMS.join(", "))
             }
-            Self::Argument { form, problem } => write!(f, "latency model `{form}`: {problem}"),
+            Self::Argument { form, problem } => write!(f, "{problem}; write it as in `{form}`"),
             Self::Loss(loss) => {
                 write!(f, "a loss of {loss} is not a fraction of packets: use 0 to 1")
             }

@@ -196,7 +196,7 @@ fn wrong_specs_say_what_is_wrong() {
         ("transitstub", "did you mean `transit-stub`?"),
         ("zzzzzzzz", "models: constant:50ms, uniform:10ms..90ms, king"),
         ("", "there is no latency model ``"),
-        ("constant", "latency model `constant:50ms`: it lacks"),
+        ("constant", "as in `constant:50ms`"),
         ("constant:", "is not a length of time"),
         ("constant:50", "lacks a unit"),
         ("constant:0ms", "between 1us and 60min"),

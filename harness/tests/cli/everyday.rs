@@ -151,6 +151,21 @@ fn a_reader_that_goes_away_is_no_error() {
     }
 }
 
+/// What was not done is told, not left for the reader to count.
+#[test]
+fn searches_of_absent_peers_and_failed_joins_are_told() {
+    let tool = Tool::new("absent");
+    let churn = tool.run("sim chord -n 60 --searches 40 --churn exp:10min");
+    assert_eq!(churn.code, 0, "{}", churn.stderr);
+    assert!(churn.stdout.contains("searches were not asked"), "{}", churn.stdout);
+    let lost = tool.run("sim chord -n 20 --searches 10 --loss 1");
+    assert_eq!(lost.code, 0, "{}", lost.stderr);
+    assert!(lost.stdout.contains("joins failed"), "{}", lost.stdout);
+    let killed = tool.run("sim chord -n 20 --searches 10 --kill 0.99");
+    assert_eq!(killed.code, 0, "{}", killed.stderr);
+    assert!(killed.stdout.contains("exact search"), "somebody is left: {}", killed.stdout);
+}
+
 #[test]
 fn a_run_leaves_trace_graph_and_page() {
     let tool = Tool::new("side-files");
