@@ -36,8 +36,8 @@ fn defaults_and_list() {
     let list = Config::default().list();
     let rows: Vec<_> = list.iter().map(|p| (p.name, &*p.value, p.help, &*p.domain)).collect();
     let expected = [
-        ("ttl", "7", "How many hops.", "whole numbers in 1..=16"),
-        ("rate", "0.5", "How often.", "numbers in 0.0..=1.0"),
+        ("ttl", "7", "How many hops.", "whole numbers from 1 to 16"),
+        ("rate", "0.5", "How often.", "numbers from 0 to 1"),
         ("wait", "30s", "How long.", "lengths of time such as 20ms or 30s"),
         ("loud", "off", "Whether.", "on or off"),
         ("way", "here", "Which way.", "here, there"),
@@ -100,7 +100,7 @@ fn bad_values_change_nothing_and_are_explained() {
     }
     assert_eq!(config, Config::default());
     let text = config.set("ttl", "17").unwrap_err().to_string();
-    assert_eq!(text, "`17` is not a value of ttl, which takes whole numbers in 1..=16");
+    assert_eq!(text, "`17` is not a value of ttl, which takes whole numbers from 1 to 16");
     let text = config.set("tll", "1").unwrap_err().to_string();
     let known = "ttl, rate, wait, loud, way, amount";
     assert_eq!(text, format!("there is no parameter `tll`; there are: {known}"));
