@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use overlays::{
-    Addr, Census, Item, Key, Member, OpId, Outcome, Overlay, Profile, Query, Role, Stream, Time,
+    Addr, Census, Item, Key, OpId, Outcome, Overlay, Profile, Query, Role, Stream, Time,
 };
 
 use crate::oracle::{Grade, Truth, grade_effect};
@@ -157,7 +157,7 @@ impl<O: Overlay> Judge<O> {
                 for &node in joined.iter() {
                     let addr = Addr::from_index(node);
                     match profiles.get(node as usize) {
-                        Some(p) if p.role == Role::Peer => peers.push(Member { id: p.id, addr }),
+                        Some(p) if p.role == Role::Peer => peers.push(Profile { addr, ..*p }),
                         _ => servers.push(addr),
                     }
                 }

@@ -13,6 +13,8 @@ mod tests;
 mod transit_stub;
 mod uniform;
 
+use std::sync::Arc;
+
 use overlays::{Rng, Span};
 use rand::RngExt;
 
@@ -35,7 +37,7 @@ pub const MAX_RETRANSMISSIONS: u32 = 7;
 /// The network between the nodes.
 #[derive(Debug)]
 pub struct Network {
-    latency: Latency,
+    latency: Arc<Latency>,
     loss: f64,
     partition: Partition,
 }
@@ -47,7 +49,7 @@ impl Network {
     /// When `loss` is not in 0..=1.
     pub fn new(latency: Latency, loss: f64) -> Result<Self, NetworkError> {
         let loss = Self::check_loss(loss)?;
-        Ok(Self { latency, loss, partition: Partition::default() })
+        Ok(Self { latency: Arc::new(latency), loss, partition: Partition::default() })
     }
 
     /// `loss` if it is a fraction.
@@ -56,6 +58,11 @@ impl Network {
     /// When it is not in 0..=1.
     pub fn check_loss(loss: f64) -> Result<f64, NetworkError> {
         if (0.0..=1.0).contains(&loss) { Ok(loss) } else { Err(NetworkError::Loss(loss)) }
+    }
+
+    /// The delays alone, as they are whatever is lost or cut.
+    pub fn latency(&self) -> Arc<Latency> {
+        Arc::clone(&self.latency)
     }
 
     /// How long a packet takes from `src` to `dst`, whatever becomes of it.

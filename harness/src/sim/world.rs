@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use overlays::{
-    Addr, Cause, Census, Cx, Effect, Holding, Item, Member, OpId, Outcome, Overlay, Profile,
+    Addr, Cause, Census, Cx, Distances, Effect, Holding, Item, OpId, Outcome, Overlay, Profile,
     Reason, Role, Stream, Time, prefetch,
 };
 
@@ -281,7 +281,7 @@ impl<O: Overlay> Sim<O> {
         for node in self.live() {
             let profile = &self.profiles[node as usize];
             match profile.role {
-                Role::Peer => peers.push(Member { id: profile.id, addr: profile.addr }),
+                Role::Peer => peers.push(*profile),
                 Role::Server => servers.push(profile.addr),
             }
         }
@@ -292,7 +292,11 @@ impl<O: Overlay> Sim<O> {
                 provider: Addr::from_index(*node),
             })
             .collect();
-        Census::new(peers, servers, holdings)
+        let latency = self.outside.network.latency();
+        let rtt = move |a: Addr, b: Addr| {
+            latency.one_way(a.index(), b.index()) + latency.one_way(b.index(), a.index())
+        };
+        Census::new(peers, servers, holdings).with_distances(Distances::new(rtt))
     }
 
     /// Starts everyone who is up in a converged network, with `shares` in

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::SeedableRng;
 
 use super::*;
-use crate::seam::{Action, Cause, Effect, Hit, Member, Target, Time, Wire};
+use crate::seam::{Action, Cause, Effect, Hit, Target, Time, Wire};
 
 fn addr(n: u32) -> Addr {
     Addr::from_index(n)
@@ -649,7 +649,7 @@ fn without_caching_pings_are_flooded_and_pongs_find_back() {
 }
 
 fn census(n: u32) -> Census {
-    let members = (0..n).map(|i| Member { id: addr(i).key(), addr: addr(i) }).collect();
+    let members = (0..n).map(|i| Profile::peer(addr(i))).collect();
     let held = |i| crate::seam::Holding { item: item(&format!("file {i}")), provider: addr(i) };
     Census::new(members, Vec::new(), (0..n).map(held).collect())
 }

@@ -195,6 +195,24 @@ impl<'a, M: Machine> Cx<'a, M> {
         }
     }
 
+    /// Runs a part of this node that is a machine of its own, such as the DHT
+    /// inside a BitTorrent client. `run` calls it; `carry` receives each of its
+    /// effects, in order, in a context of that effect's cause, and passes it on
+    /// in this machine's own messages, timers and operations.
+    pub fn embed<P: Machine, R>(
+        &mut self,
+        run: impl FnOnce(&mut Cx<'_, P>) -> R,
+        mut carry: impl FnMut(&mut Cx<'_, M>, Action<P>),
+    ) -> R {
+        let mut effects = Vec::new();
+        let (now, me, cause, recording) = (self.now, self.me, self.cause, self.recording);
+        let result = run(&mut Cx::new(now, me, cause, recording, self.rng, &mut effects));
+        for effect in effects {
+            carry(&mut self.on_behalf_of(effect.cause), effect.action);
+        }
+        result
+    }
+
     /// The same context on behalf of another cause: to go on with something
     /// that was put aside, or with [`Cause::UPKEEP`] for work that the present
     /// operation merely happened to trigger.

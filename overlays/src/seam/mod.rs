@@ -17,7 +17,7 @@ pub mod wire;
 
 pub use about::{About, Growth, SearchPower, Theory};
 pub use addr::Addr;
-pub use census::{Census, Holding, Member};
+pub use census::{Census, Distances, Holding};
 pub use context::{Action, Cx, Effect, Note};
 pub use footprint::Footprint;
 pub use item::{Hit, Item, Keywords, MAX_NAME_BYTES, Query, Target};

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use overlays::{Addr, Census, Holding, Item, Key, Member};
+use overlays::{Addr, Census, Holding, Item, Key, Profile};
 use proptest::prelude::*;
 
 use super::any_addr;
@@ -35,8 +35,7 @@ fn written_as_node_or_socket() {
 #[test]
 fn a_census_does_not_depend_on_the_order_of_its_lists() {
     let addrs = [3, 1, 2].map(Addr::from_index);
-    let members =
-        |list: &[Addr]| list.iter().map(|&addr| Member { id: addr.key(), addr }).collect();
+    let members = |list: &[Addr]| list.iter().map(|&addr| Profile::peer(addr)).collect();
     let holdings = |list: &[Addr]| -> Vec<Holding> {
         let names = ["b", "a"].map(|name| Arc::new(Item::new(name, 1)));
         let all =

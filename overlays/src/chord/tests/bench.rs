@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::Machine;
 use crate::chord::{Blueprint, Chord, Config, Message, Timer};
 use crate::{
-    Action, Addr, Cause, Census, Cx, Effect, Holding, Item, Key, Member, OpId, Outcome, Overlay,
-    Profile, Query, Rng, Stream, Time, Wire,
+    Action, Addr, Cause, Census, Cx, Effect, Holding, Item, Key, OpId, Outcome, Overlay, Profile,
+    Query, Rng, Stream, Time, Wire,
 };
 
 enum Event {
@@ -66,7 +66,7 @@ impl Bench {
 
     pub(super) fn settled_at(config: Config, keys: &[Key], shared: &[(usize, &str)]) -> Self {
         let mut bench = Self::new(config);
-        let peers = keys.iter().zip(0..).map(|(id, i)| Member { id: *id, addr: Self::addr(i) });
+        let peers = keys.iter().zip(0..).map(|(id, i)| Profile::peer(Self::addr(i)).with_id(*id));
         let holdings = shared.iter().map(|(i, name)| Holding {
             item: Arc::new(Item::new(name, 1)),
             provider: Self::addr(*i as u32),

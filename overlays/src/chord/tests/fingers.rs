@@ -11,7 +11,7 @@ use crate::chord::message::{Errand, Message};
 use crate::chord::records::Store;
 use crate::chord::request::Finding;
 use crate::chord::{Blueprint, Chord, Config, Contact};
-use crate::{Addr, Cause, Census, Hit, Item, Key, Machine, Member, Reason, Time};
+use crate::{Addr, Cause, Census, Hit, Item, Key, Machine, Profile, Reason, Time};
 
 const BITS: u32 = 12;
 
@@ -64,7 +64,7 @@ proptest! {
         keys in prop::collection::vec(0..4096_u64, 40),
     ) {
         let ids: Vec<u64> = ids.into_iter().collect();
-        let peers = ids.iter().map(|id| Member { id: contact(*id).key, addr: contact(*id).addr });
+        let peers = ids.iter().map(|id| Profile::peer(contact(*id).addr).with_id(contact(*id).key));
         let census = Census::new(peers.collect(), Vec::new(), Vec::new());
         let config = Config { id_bits: BITS, ..Config::default() };
         let blueprint = Blueprint::new(&config, census);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::seam::{Census, Holding, Member, Role};
+use crate::seam::{Census, Holding, Profile, Role};
 
 /// Nodes and the messages between them, delivered in order and at once.
 struct Network {
@@ -85,7 +85,7 @@ fn joined(config: &Config, servers: u32, peers: u32) -> Network {
 
 fn settled(config: &Config, servers: u32, peers: u32) -> Network {
     let mut network = Network::new(config, servers, peers);
-    let members = (0..peers).map(|i| Member { id: peer(i).key(), addr: peer(i) }).collect();
+    let members = (0..peers).map(|i| Profile::peer(peer(i))).collect();
     let servers = (0..servers).map(|i| Profile::server(Addr::from_index(1000 + i)));
     let servers = servers.filter(|p| p.role == Role::Server).map(|p| p.addr).collect();
     let holdings = (0..peers).flat_map(|i| {
@@ -151,7 +151,7 @@ fn the_audit_sees_what_is_wrong() {
 
 #[test]
 fn without_a_server_there_is_no_converged_network() {
-    let member = Member { id: peer(1).key(), addr: peer(1) };
+    let member = Profile::peer(peer(1));
     let census = Census::new(vec![member], vec![], vec![]);
     let mut rng = Stream::Protocol.rng(1);
     assert!(Napster::blueprint(&Config::default(), census, &mut rng).is_none());
