@@ -1,1 +1,3 @@
 //! Organs that several overlays share.
+
+pub mod bencode;
