@@ -10,7 +10,9 @@ pub struct Limits {
     /// Accepted connections at once that have not told who they are. Kept
     /// apart, so that strangers cannot take the places of peers.
     pub strangers: usize,
-    /// Frames that wait to be written to one stream.
+    /// Frames that wait to be written to one stream. Enough for a Napster
+    /// client that announces a large collection, each file in a frame of its
+    /// own; the bytes below bound the memory.
     pub queued_frames: usize,
     /// Bytes that wait to be written to one stream.
     pub queued_bytes: usize,
@@ -37,7 +39,7 @@ impl Default for Limits {
         Self {
             streams: 256,
             strangers: 64,
-            queued_frames: 1024,
+            queued_frames: 8192,
             queued_bytes: 1 << 20,
             events: 256,
             timers: 65_536,
