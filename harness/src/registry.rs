@@ -28,6 +28,8 @@ register! {
     overlays::napster::Napster,
     overlays::gnutella::Gnutella,
     overlays::chord::Chord,
+    overlays::client_server::ClientServer,
+    overlays::replication::Replication,
 }
 
 /// Whoever does the same with every overlay and needs its type, such as a

@@ -14,9 +14,11 @@
 extern crate self as overlays;
 
 pub mod chord;
+pub mod client_server;
 pub mod gnutella;
 pub mod napster;
 pub mod parts;
+pub mod replication;
 pub mod seam;
 
 pub use seam::*;

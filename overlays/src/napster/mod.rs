@@ -24,7 +24,6 @@
 mod audit;
 mod client;
 mod config;
-mod index;
 mod mesh;
 mod message;
 mod searches;
@@ -36,12 +35,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use config::Config;
-pub use index::Index;
 pub use message::{Complaint, LineSpeed, Listing, MAX_SERVERS, Message, Nick};
 
 use client::Client;
 use server::Server;
 
+pub use crate::parts::Index;
 use crate::seam::{
     About, Addr, Cause, Census, Cx, Footprint, Growth, Item, Key, Machine, OpId, Outcome, Overlay,
     Profile, Query, Rng, Role, SearchPower, Span, Theory, Transport,

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
-use super::index::Index;
 use super::mesh::Mesh;
 use super::message::{Complaint, LineSpeed, Listing, Message, Nick};
 use super::{Blueprint, Config, Napster, Timer, home_server};
+use crate::parts::Index;
 use crate::seam::{Addr, Cx, Footprint, Hit, Item, Key, Note, OpId, Outcome, Query};
 
 /// A user who is logged in.

@@ -1,6 +1,8 @@
-//! The server's index: which users share which files, by key and by word.
+//! The inverted index of whoever indexes for others: which users share which
+//! files, by key and by word.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::seam::{Addr, Hit, Item, Key, Keywords, Query, Target};
@@ -149,6 +151,18 @@ impl Index {
     ) -> Vec<Hit> {
         let turn = self.searches;
         self.searches += 1;
+        self.search_at(turn, query, limit, usable)
+    }
+
+    /// What [`Index::search`] returns at its turn number `turn`, for an index
+    /// that several nodes share and none may change.
+    pub fn search_at(
+        &self,
+        turn: u64,
+        query: &Query,
+        limit: usize,
+        usable: impl Fn(Addr) -> bool,
+    ) -> Vec<Hit> {
         let slots = match &query.target {
             Target::Exact(key) => self.by_key.get(key).copied().into_iter().collect(),
             Target::Keywords(words) => self.matching(words, limit, turn, &usable),
@@ -210,6 +224,16 @@ impl Index {
     pub fn pairs(&self) -> impl Iterator<Item = (Key, Addr)> {
         self.by_key.iter().flat_map(|(&key, &slot)| {
             self.entry(slot).providers.iter().map(move |&user| (key, user))
+        })
+    }
+
+    /// All (file, user) pairs behind `after`, by key, then user.
+    pub fn hits_after(&self, after: Option<(Key, Addr)>) -> impl Iterator<Item = Hit> {
+        let from = after.map_or(Bound::Unbounded, |(key, _)| Bound::Included(key));
+        self.by_key.range((from, Bound::Unbounded)).flat_map(move |(&key, &slot)| {
+            let entry = self.entry(slot);
+            let rest = entry.providers.iter().filter(move |&&user| Some((key, user)) > after);
+            rest.map(|&provider| Hit { item: Arc::clone(&entry.item), provider })
         })
     }
 

@@ -1,0 +1,286 @@
+//! The whole index, as one peer has it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand::RngExt as _;
+
+use super::base::Base;
+use super::block::Block;
+use super::message::{BUCKETS, Place};
+use super::origin::{Meaning, Origin, Version};
+use crate::seam::{Addr, Hit, Query, Rng, Time};
+
+/// How many bytes of blocks a page holds before it is sent: with one more
+/// block it still fits a message.
+const PAGE_BYTES: usize = 40_000;
+
+/// A replica of the index: what a converged network started with, which all
+/// replicas of a simulation share and none changes, and over it everything
+/// that changed since. A peer that changed at all is in the second part whole.
+///
+/// A real peer would keep an inverted index of all of it. A simulation keeps
+/// as many replicas as it has peers, so that the second part is a plain list
+/// that searches run through; it costs no messages either way.
+#[derive(Debug, Default)]
+pub struct Replica {
+    base: Arc<Base>,
+    changed: BTreeMap<Addr, Origin>,
+    /// Those in `changed` that have not gone, sorted.
+    members: Vec<Addr>,
+    /// When those in `changed` that have gone went.
+    gone: BTreeMap<Addr, Time>,
+    /// The digest, and that of each bucket; of the latter only the difference
+    /// to the base's, and nothing while there is none.
+    digest: u64,
+    bucket_changes: Vec<u32>,
+    records: usize,
+    searches: u64,
+}
+
+impl Replica {
+    /// The replica of a network that starts converged.
+    pub fn of(base: &Arc<Base>) -> Self {
+        Self {
+            base: Arc::clone(base),
+            digest: base.digest(),
+            records: base.records(),
+            ..Self::default()
+        }
+    }
+
+    /// What is known of a peer.
+    pub fn get(&self, addr: Addr) -> Option<&Origin> {
+        self.changed.get(&addr).or_else(|| self.base.get(addr))
+    }
+
+    /// How far a peer is known.
+    pub fn version(&self, addr: Addr) -> Option<Version> {
+        self.get(addr).map(Origin::version)
+    }
+
+    /// Whether a peer is in the network, as far as is known.
+    pub fn is_member(&self, addr: Addr) -> bool {
+        self.version(addr).is_some_and(|version| !version.gone)
+    }
+
+    /// (item, provider) records.
+    pub const fn records(&self) -> usize {
+        self.records
+    }
+
+    /// Roughly how many members there are, without counting.
+    pub fn size(&self) -> usize {
+        self.base.size() + self.members.len()
+    }
+
+    /// The digest over all members' versions.
+    pub const fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// The digests of the buckets.
+    pub fn buckets(&self) -> Box<[u32; BUCKETS]> {
+        let mut digests = Box::new([0; BUCKETS]);
+        for (at, digest) in digests.iter_mut().enumerate() {
+            let change = self.bucket_changes.get(at).copied().unwrap_or(0);
+            *digest = self.base.bucket(at) ^ change;
+        }
+        digests
+    }
+
+    /// Memory taken, roughly, as if the base were not shared.
+    pub fn bytes(&self) -> usize {
+        let changed: usize = self.changed.values().map(Origin::bytes).sum();
+        self.base.bytes()
+            + changed
+            + self.members.len() * size_of::<Addr>()
+            + self.gone.len() * (size_of::<Addr>() + size_of::<Time>())
+    }
+
+    /// Takes up a block, if it is news and there is room.
+    pub fn apply(&mut self, block: &Block, now: Time, room: Room) -> Meaning {
+        let known = self.get(block.origin);
+        let meaning = Origin::meaning(known.map(Origin::version), block);
+        if meaning != Meaning::News {
+            return meaning;
+        }
+        let log_len = known.map_or(0, Origin::log_len) + block.entries.len();
+        let is_newcomer = known.is_none();
+        if log_len > room.log || (is_newcomer && self.size() + self.gone.len() >= room.peers) {
+            return Meaning::Old;
+        }
+        let base = &self.base;
+        let addr = block.origin;
+        let origin =
+            self.changed.entry(addr).or_insert_with(|| base.get(addr).cloned().unwrap_or_default());
+        let (items, digest) = (origin.items().count(), digest_of(addr, origin.version()));
+        let digest = if is_newcomer { 0 } else { digest };
+        origin.apply(block);
+        let change = digest ^ digest_of(addr, origin.version());
+        self.records = self.records + origin.items().count() - items;
+        self.note_digest(addr, change);
+        let place = self.members.binary_search(&addr);
+        if block.gone {
+            if let Ok(at) = place {
+                self.members.remove(at);
+            }
+            self.gone.insert(addr, now);
+        } else {
+            if let Err(at) = place {
+                self.members.insert(at, addr);
+            }
+            self.gone.remove(&addr);
+        }
+        Meaning::News
+    }
+
+    fn note_digest(&mut self, addr: Addr, change: u64) {
+        self.digest ^= change;
+        if self.bucket_changes.is_empty() {
+            self.bucket_changes = vec![0; BUCKETS];
+        }
+        self.bucket_changes[bucket_of(addr)] ^= change as u32;
+    }
+
+    /// Forgets who went before `time`, unless the base still knows them.
+    pub fn forget_gone(&mut self, time: Time) {
+        let base = &self.base;
+        let changed = &mut self.changed;
+        self.gone.retain(|addr, went| {
+            let keep = *went > time;
+            if !keep && base.get(*addr).is_none() {
+                changed.remove(addr);
+            }
+            keep
+        });
+    }
+
+    /// A member drawn at random; those of the base that have changed may be
+    /// missed now and then.
+    pub fn any_member(&self, rng: &mut Rng) -> Option<Addr> {
+        let base = self.base.members();
+        let total = base.len() + self.members.len();
+        if total == 0 {
+            return None;
+        }
+        for _ in 0..16 {
+            let at = rng.random_range(0..total);
+            match base.get(at) {
+                Some(addr) if self.changed.contains_key(addr) => {}
+                Some(addr) => return Some(*addr),
+                None => return Some(self.members[at - base.len()]),
+            }
+        }
+        self.members.first().copied()
+    }
+
+    /// One of those who went, drawn at random.
+    pub fn any_gone(&self, rng: &mut Rng) -> Option<Addr> {
+        let n = self.gone.len();
+        if n == 0 {
+            return None;
+        }
+        self.gone.keys().nth(rng.random_range(0..n)).copied()
+    }
+
+    /// Everyone known from `start` on, those who went included, by address.
+    pub fn origins_from(&self, start: Addr) -> impl Iterator<Item = (Addr, &Origin)> {
+        let changed = &self.changed;
+        let base = self.base.origins_from(start).filter(|(addr, _)| !changed.contains_key(addr));
+        let mut base = base.peekable();
+        let mut later = changed.range(start..).map(|(addr, origin)| (*addr, origin)).peekable();
+        std::iter::from_fn(move || match (base.peek(), later.peek()) {
+            (Some(b), Some(l)) if b.0 < l.0 => base.next(),
+            (Some(_), None) => base.next(),
+            _ => later.next(),
+        })
+    }
+
+    /// The versions of everyone in a bucket.
+    pub fn versions_in(&self, bucket: u8) -> impl Iterator<Item = (Addr, Version)> {
+        let bucket = usize::from(bucket);
+        let base = self.base.in_bucket(bucket).iter().copied();
+        let base = base.filter(|addr| !self.changed.contains_key(addr));
+        let changed = self.changed.keys().copied().filter(move |a| bucket_of(*a) == bucket);
+        base.chain(changed).filter_map(|addr| Some((addr, self.version(addr)?)))
+    }
+
+    /// The next part of the index behind `after`, and where it ends unless
+    /// that is all.
+    pub fn page(&self, after: Option<Place>) -> (Vec<Block>, Option<Place>) {
+        let (start, seq) = after.unwrap_or((Addr::from_index(0), 0));
+        let mut blocks = Vec::new();
+        let mut bytes = 0;
+        for (addr, origin) in self.origins_from(start) {
+            let known = (addr == start && after.is_some()).then(|| origin.version());
+            let known = known.map(|version| Version { seq, gone: false, ..version });
+            if known.is_some_and(|known| known.seq >= origin.version().seq) {
+                continue;
+            }
+            for block in origin.blocks_for(addr, known) {
+                bytes += block.encoded_len();
+                let place = (addr, block.upto);
+                blocks.push(block);
+                if bytes >= PAGE_BYTES {
+                    return (blocks, Some(place));
+                }
+            }
+        }
+        (blocks, None)
+    }
+
+    /// Up to `limit` records that answer `query`. When there are more, each
+    /// search starts at another place.
+    pub fn search(&mut self, query: &Query, rng: &mut Rng) -> Vec<Hit> {
+        let limit = usize::from(query.limit);
+        self.searches += 1;
+        let unchanged = |addr: Addr| !self.changed.contains_key(&addr);
+        let mut hits = self.base.search(self.searches, query, limit, unchanged);
+        let turn = Addr::from_index(rng.random());
+        let behind = self.changed.range(turn..);
+        for (addr, origin) in behind.chain(self.changed.range(..turn)) {
+            if hits.len() >= limit {
+                break;
+            }
+            let matching = origin.items().filter(|item| query.matches(item));
+            let room = limit - hits.len();
+            hits.extend(
+                matching.take(room).map(|item| Hit { item: Arc::clone(item), provider: *addr }),
+            );
+        }
+        hits
+    }
+}
+
+/// How much a replica may take up.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Peers.
+    pub peers: usize,
+    /// Changes of one peer.
+    pub log: usize,
+}
+
+/// The bucket of a peer.
+pub fn bucket_of(addr: Addr) -> usize {
+    (mixed(u64::from(addr.index()) << 16 | u64::from(addr.port())) >> 56) as usize
+}
+
+/// What a peer adds to the digest; nothing when it has gone, since those who
+/// went are forgotten sooner here and later there.
+pub fn digest_of(addr: Addr, version: Version) -> u64 {
+    if version.gone {
+        return 0;
+    }
+    let addr = mixed(u64::from(addr.index()) << 16 | u64::from(addr.port()));
+    mixed(mixed(addr ^ version.epoch) ^ u64::from(version.seq))
+}
+
+/// The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
+const fn mixed(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
