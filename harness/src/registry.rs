@@ -28,6 +28,7 @@ register! {
     overlays::napster::Napster,
     overlays::gnutella::Gnutella,
     overlays::chord::Chord,
+    overlays::can::Can,
     overlays::client_server::ClientServer,
     overlays::replication::Replication,
 }

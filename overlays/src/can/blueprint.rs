@@ -1,0 +1,258 @@
+//! A converged network, computed once for everyone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rand::{Rng as _, RngExt};
+
+use super::audit::adjoining;
+use super::config::{Config, Layout};
+use super::message::{Claim, Contact, State, Stored};
+use super::space::{Space, best_hop};
+use super::zone::{Destination, Point, Zone};
+use super::{Can, Context, Phase};
+use crate::{Addr, Census, Distances, Hit, Holding, Key, Rng, Time};
+
+/// The zones of all peers in every reality, and what the peers share.
+#[derive(Debug)]
+pub struct Blueprint {
+    realities: Vec<Plan>,
+    holdings: Vec<Holding>,
+    /// The points of the holdings, in order, each with its place in them.
+    points: Vec<(Point, u32)>,
+    /// Holdings by provider: places in `holdings`.
+    by_provider: Vec<u32>,
+    distances: Distances,
+    config: Config,
+}
+
+/// One reality: who holds what.
+#[derive(Debug)]
+struct Plan {
+    /// Zones and their holders, in the order of points.
+    zones: Vec<(Zone, Addr)>,
+    /// What each holder tells its neighbours.
+    states: Vec<Arc<State>>,
+    /// The places of the holders, by address.
+    places: Vec<(Addr, u32)>,
+}
+
+impl Blueprint {
+    /// The network that everyone in the census would have come to: the peers
+    /// join one after another, in random order, each at a random point, in
+    /// every reality anew.
+    pub fn new(config: &Config, census: Census, rng: &mut Rng) -> Self {
+        let mut peers: Vec<Addr> = census.peers.iter().map(|p| p.addr).collect();
+        drop(census.peers);
+        let mut realities = Vec::new();
+        for _ in 0..config.realities {
+            for i in (1..peers.len()).rev() {
+                peers.swap(i, rng.random_range(0..=i));
+            }
+            realities.push(Plan::new(config, &peers, rng));
+        }
+        let holdings = census.holdings;
+        let mut points: Vec<(Point, u32)> = Vec::with_capacity(holdings.len());
+        for (place, holding) in (0..).zip(&holdings) {
+            let key = holding.item.key();
+            points.extend((0..config.hashes).map(|hash| (Point::of_key(key, hash), place)));
+        }
+        points.sort_unstable();
+        let mut by_provider: Vec<u32> = (0..holdings.len() as u32).collect();
+        by_provider.sort_by_key(|i| holdings[*i as usize].provider);
+        let distances = census.distances;
+        Self { realities, holdings, points, by_provider, distances, config: config.clone() }
+    }
+
+    /// The zones of a reality and their holders, in the order of points.
+    pub fn zones(&self, reality: usize) -> &[(Zone, Addr)] {
+        self.realities.get(reality).map_or(&[], |plan| &plan.zones)
+    }
+
+    /// Who holds a point in a reality.
+    pub fn holder(&self, reality: usize, point: Point) -> Option<(Zone, Addr)> {
+        let plan = self.realities.get(reality)?;
+        plan.zones.get(plan.place_at(point)?).copied()
+    }
+
+    /// The node that owns `key`.
+    pub fn owner(&self, key: Key) -> Option<Addr> {
+        self.holder(0, Point::of_key(key, 0)).map(|(_, addr)| addr)
+    }
+
+    /// The neighbours of a node in a reality.
+    pub fn neighbours(&self, reality: usize, addr: Addr) -> &[Contact] {
+        let plan = self.realities.get(reality);
+        plan.and_then(|p| p.state_of(addr)).map_or(&[], |state| &state.contacts)
+    }
+
+    /// The nodes that a message passes from `from` to the holder of `point`,
+    /// both included, by the protocol's own choice of the next hop; empty when
+    /// it gets stuck, which it does not.
+    pub fn route(&self, reality: usize, from: Addr, point: Point) -> Vec<Addr> {
+        let mut path = vec![from];
+        let destination = Destination::new(point, self.config.dimensions);
+        let Some(plan) = self.realities.get(reality) else { return Vec::new() };
+        let mut at = from;
+        loop {
+            let Some(state) = plan.state_of(at) else { return Vec::new() };
+            if state.claims.iter().any(|c| c.zone.contains(point)) {
+                return path;
+            }
+            let own = state.claims.iter().map(|c| destination.distance_squared(c.zone));
+            let own = own.min().unwrap_or(u128::MAX);
+            let zones = state.contacts.iter().map(|c| (c.addr, c.zone, self.rtt_us(at, c.addr)));
+            let Some((next, _)) = best_hop(own, zones, &destination, self.config.weighting) else {
+                return Vec::new();
+            };
+            path.push(next);
+            at = next;
+        }
+    }
+
+    fn rtt_us(&self, a: Addr, b: Addr) -> u32 {
+        if self.config.measures_rtt() {
+            self.distances.rtt(a, b).as_us().min(u64::from(u32::MAX)) as u32
+        } else {
+            0
+        }
+    }
+
+    /// What lies in `zone`, with the point of each.
+    fn held_in(&self, zone: Zone) -> impl Iterator<Item = (Point, &Holding)> {
+        let from = self.points.partition_point(|(point, _)| *point < zone.first());
+        self.points[from..]
+            .iter()
+            .take_while(move |(point, _)| *point <= zone.last())
+            .map(|(point, place)| (*point, &self.holdings[*place as usize]))
+    }
+
+    /// What `provider` shares.
+    fn shared_by(&self, provider: Addr) -> impl Iterator<Item = &Holding> {
+        let holding = |i: &u32| &self.holdings[*i as usize];
+        let from = self.by_provider.partition_point(|i| holding(i).provider < provider);
+        self.by_provider[from..]
+            .iter()
+            .map(move |i| &self.holdings[*i as usize])
+            .take_while(move |h| h.provider == provider)
+    }
+}
+
+impl Plan {
+    fn new(config: &Config, peers: &[Addr], rng: &mut Rng) -> Self {
+        let holders = match config.layout {
+            Layout::Joined => joined(config, peers, rng),
+            Layout::Grid => grid(config, peers),
+        };
+        let d = config.dimensions;
+        let state = |(zone, _): &(Zone, Addr)| {
+            let contacts = adjoining(&holders, *zone, d);
+            let contacts = contacts.into_iter().map(|(zone, addr)| Contact { addr, zone });
+            let mut contacts: Vec<Contact> = contacts.collect();
+            contacts.sort_unstable_by_key(|c| c.addr);
+            let claims = vec![Claim { zone: *zone, firm: true }];
+            Arc::new(State { claims, contacts: contacts.into() })
+        };
+        let states = holders.values().map(state).collect();
+        let zones: Vec<(Zone, Addr)> = holders.into_values().collect();
+        let mut places: Vec<(Addr, u32)> = (0..).zip(&zones).map(|(i, z)| (z.1, i)).collect();
+        places.sort_unstable();
+        Self { zones, states, places }
+    }
+
+    fn place_at(&self, point: Point) -> Option<usize> {
+        self.zones.partition_point(|(zone, _)| zone.first() <= point).checked_sub(1)
+    }
+
+    fn place_of(&self, addr: Addr) -> Option<usize> {
+        let at = self.places.binary_search_by_key(&addr, |p| p.0).ok()?;
+        Some(self.places[at].1 as usize)
+    }
+
+    fn state_of(&self, addr: Addr) -> Option<&Arc<State>> {
+        self.states.get(self.place_of(addr)?)
+    }
+}
+
+/// The zones after joins one after another, as the protocol carries them out.
+fn joined(config: &Config, peers: &[Addr], rng: &mut Rng) -> BTreeMap<Point, (Zone, Addr)> {
+    let mut holders: BTreeMap<Point, (Zone, Addr)> = BTreeMap::new();
+    let mut peers = peers.iter();
+    if let Some(founder) = peers.next() {
+        holders.insert(Point(0), (Zone::WHOLE, *founder));
+    }
+    for joiner in peers {
+        let mut point = Point(rng.next_u64());
+        let holder = |point: Point| holders.range(..=point).next_back().map(|(_, h)| *h);
+        let Some((mut zone, mut owner)) = holder(point) else { continue };
+        if config.uniform {
+            let near = adjoining(&holders, zone, config.dimensions);
+            let larger = near.into_iter().filter(|(z, _)| z.volume() > zone.volume());
+            if let Some(largest) = larger.max_by_key(|(z, addr)| (z.volume(), *addr)) {
+                (zone, owner) = largest;
+                let offset = rng.next_u64() & (zone.last().0 - zone.first().0);
+                point = Point(zone.first().0 | offset);
+            }
+        }
+        // A zone that cannot be split leaves the joiner outside.
+        let Some((lower, upper)) = zone.halves().filter(|_| zone.depth() < config.max_depth())
+        else {
+            continue;
+        };
+        let (given, kept) = if lower.contains(point) { (lower, upper) } else { (upper, lower) };
+        holders.remove(&zone.first());
+        holders.insert(given.first(), (given, *joiner));
+        holders.insert(kept.first(), (kept, owner));
+    }
+    holders
+}
+
+/// Zones of one volume, or of two volumes where the number of peers is no
+/// power of two: those first in the order of points are split once more.
+fn grid(config: &Config, peers: &[Addr]) -> BTreeMap<Point, (Zone, Addr)> {
+    let n = peers.len() as u64;
+    let depth = n.max(1).ilog2().min(config.max_depth());
+    let surplus = if depth < config.max_depth() { n.saturating_sub(1 << depth) } else { 0 };
+    let mut zones = Vec::with_capacity(peers.len());
+    for place in 0..1_u64 << depth {
+        let start = if depth == 0 { 0 } else { place << (64 - depth) };
+        let zone = Zone::around(Point(start), depth);
+        match zone.halves().filter(|_| place < surplus) {
+            Some((lower, upper)) => zones.extend([lower, upper]),
+            None => zones.push(zone),
+        }
+    }
+    let pairs = zones.into_iter().zip(peers);
+    pairs.map(|(zone, addr)| (zone.first(), (zone, *addr))).collect()
+}
+
+impl Can {
+    /// Takes this node's place in the converged network.
+    pub(super) fn take_place(&mut self, cx: &mut Context<'_>, blueprint: &Blueprint) {
+        for (at, plan) in blueprint.realities.iter().enumerate() {
+            let Some(state) = plan.state_of(cx.me()) else { return };
+            let Some(space) = self.spaces.get_mut(at) else { return };
+            *space = Space::default();
+            space.settle(state.clone());
+            let known = state.contacts.chunk_by(|a, b| a.addr == b.addr).filter_map(|group| {
+                let addr = group[0].addr;
+                Some((addr, plan.state_of(addr)?.clone(), blueprint.rtt_us(cx.me(), addr)))
+            });
+            space.settle_neighbours(known, cx.now());
+            for zone in state.claims.iter().map(|c| c.zone) {
+                for (point, holding) in blueprint.held_in(zone) {
+                    let hit = Hit { item: holding.item.clone(), provider: holding.provider };
+                    let stored = Stored { point, key: hit.item.key(), hit };
+                    space.store.put(stored, Time::ZERO, &self.config);
+                }
+            }
+        }
+        self.phase = Phase::Member;
+        for holding in blueprint.shared_by(cx.me()) {
+            let shares = self.shares.get_or_insert_default();
+            shares.items.insert(holding.item.key(), holding.item.clone());
+        }
+        self.start_upkeep(cx);
+        self.start_republishing(cx);
+    }
+}

@@ -1,0 +1,189 @@
+//! Zones and records that pass from one node to another.
+
+use std::sync::Arc;
+
+use super::message::{Claim, Contact, MAX_RECORD_BYTES, MAX_RECORDS, Message, State, Stored};
+use super::zone::Zone;
+use super::{Can, Context, Phase};
+use crate::{Addr, Note};
+
+impl Can {
+    /// Who is to take a zone over: the neighbour that holds its sibling and can
+    /// merge the two, else the one with the smallest zones (§2.3).
+    pub(super) fn heir(&self, at: usize, zone: Zone, unwilling: &[Addr]) -> Option<Addr> {
+        let d = self.config.dimensions;
+        let space = &self.spaces[at];
+        let willing =
+            space.neighbours.iter().filter(|n| n.is_responsive() && !unwilling.contains(&n.addr));
+        let sibling = zone.sibling();
+        let merger = willing.clone().find(|n| n.zones().any(|z| Some(z) == sibling));
+        let volume = |claims: &[Claim]| -> u64 {
+            claims.iter().fold(0, |sum, c| sum.saturating_add(c.zone.volume()))
+        };
+        // One of several zones may have no neighbour but the node's own.
+        let adjoining = willing.filter(|n| n.zones().any(|z| z.is_neighbour(zone, d)));
+        let smallest = adjoining.min_by_key(|n| (volume(&n.state.claims), n.addr));
+        merger.or(smallest).map(|n| n.addr)
+    }
+
+    /// Gives a zone to another node.
+    pub(super) fn hand_over(&mut self, cx: &mut Context<'_>, at: usize, claim: Claim, to: Addr) {
+        let d = self.config.dimensions;
+        let me = cx.me();
+        let state = self.spaces[at].state();
+        let rest = self.spaces[at].zones().filter(|zone| *zone != claim.zone);
+        let mine = rest.map(|zone| Contact { addr: me, zone });
+        let near = state.contacts.iter().copied().chain(mine);
+        let contacts = near.filter(|c| c.zone.is_neighbour(claim.zone, d)).collect();
+        let message = Message::HandOver { parcel: 0, reality: at as u8, claim, contacts };
+        self.post(cx, to, message, 0);
+    }
+
+    /// Another node gives this one a zone.
+    pub(super) fn on_hand_over(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: Addr,
+        parcel: u32,
+        reality: u8,
+        claim: Claim,
+        contacts: &[Contact],
+    ) {
+        let placed = self.reality(reality).filter(|at| self.spaces[*at].is_placed());
+        let Some(at) = placed.filter(|_| self.phase == Phase::Member) else {
+            return cx.send(from, Message::Declined { parcel });
+        };
+        let known = self.spaces[at].neighbour(from).is_some();
+        let is_new = !self.spaces[at].zones().any(|zone| zone.covers(claim.zone));
+        let near = self.spaces[at].adjoins(claim.zone, self.config.dimensions);
+        let too_deep = claim.zone.depth() > self.config.max_depth();
+        if is_new && (!known || !near || too_deep || self.is_handing_over()) {
+            return cx.send(from, Message::Declined { parcel });
+        }
+        cx.send(from, Message::Received { parcel });
+        if is_new {
+            self.take_zone(cx, at, from, claim, contacts);
+        }
+    }
+
+    fn take_zone(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: usize,
+        from: Addr,
+        claim: Claim,
+        contacts: &[Contact],
+    ) {
+        let (now, me, d) = (cx.now(), cx.me(), self.config.dimensions);
+        let space = &mut self.spaces[at];
+        space.acquire([claim]);
+        if let Some(giver) = space.neighbour(from) {
+            let claims = giver.state.claims.iter().filter(|c| c.zone != claim.zone).copied();
+            let state = State { claims: claims.collect(), contacts: giver.state.contacts.clone() };
+            space.note(from, Arc::new(state), now, d);
+        }
+        space.note_contacts(contacts, me, now, d);
+        self.tell_all(cx, at);
+        self.tidy(cx, at);
+    }
+
+    /// A zone was taken by another node.
+    pub(super) fn on_handed_over(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: Addr,
+        reality: u8,
+        zone: Zone,
+    ) {
+        let Some(at) = self.reality(reality) else { return };
+        self.yield_zone(cx, at, zone);
+        self.send_strays(cx, at, to, zone);
+        match self.phase {
+            Phase::Leaving => self.hand_over_next(cx),
+            _ => self.tidy(cx, at),
+        }
+    }
+
+    /// Gives up a zone and tells those who were neighbours until now.
+    pub(super) fn yield_zone(&mut self, cx: &mut Context<'_>, at: usize, zone: Zone) {
+        let d = self.config.dimensions;
+        self.spaces[at].release(zone);
+        if self.phase == Phase::Leaving && !self.spaces[at].is_placed() {
+            // They are told goodbye in the end.
+            return;
+        }
+        self.tell_all(cx, at);
+        if self.spaces[at].is_placed() {
+            self.spaces[at].prune(d);
+        }
+    }
+
+    /// Sends on the records in `zone` that are no longer this node's.
+    pub(super) fn send_strays(&mut self, cx: &mut Context<'_>, at: usize, to: Addr, zone: Zone) {
+        let space = &self.spaces[at];
+        let strays: Vec<Stored> =
+            space.store.within(zone).filter(|r| !space.owns(r.point)).collect();
+        for records in chunks(&strays) {
+            let records: Arc<[Stored]> = records.into();
+            self.post(cx, to, Message::Transfer { parcel: 0, reality: at as u8, records }, 0);
+        }
+    }
+
+    /// Records come from a former owner of their points.
+    pub(super) fn on_transfer(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: Addr,
+        parcel: u32,
+        reality: u8,
+        records: &[Stored],
+    ) {
+        let Some(at) = self.reality(reality) else { return };
+        if self.phase == Phase::Leaving {
+            return cx.send(from, Message::Declined { parcel });
+        }
+        for record in records {
+            self.keep(cx, at, record.clone());
+        }
+        cx.send(from, Message::Received { parcel });
+    }
+
+    /// Records were taken by another node.
+    pub(super) fn on_transferred(&mut self, cx: &mut Context<'_>, reality: u8, records: &[Stored]) {
+        let Some(at) = self.reality(reality) else { return };
+        for Stored { point, key, hit } in records {
+            let space = &mut self.spaces[at];
+            let (key, provider) = (*key, hit.provider);
+            if !space.owns(*point) && space.store.remove(*point, key, provider, hit.item.key()) {
+                cx.note(|| Note::Store { key, provider, stored: false });
+            }
+        }
+        self.on_transfer_over(cx);
+    }
+
+    /// A transfer came to its end, one way or the other.
+    pub(super) fn on_transfer_over(&mut self, cx: &mut Context<'_>) {
+        if self.phase == Phase::Leaving && !self.is_handing_over() && !self.is_transferring() {
+            self.hand_over_next(cx);
+        }
+    }
+}
+
+/// Cuts a list of records into pieces that fit a message.
+fn chunks(records: &[Stored]) -> impl Iterator<Item = &[Stored]> {
+    let mut rest = records;
+    core::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let mut bytes = 0;
+        let fits = |record: &&Stored| {
+            bytes += record.encoded_len();
+            bytes <= MAX_RECORD_BYTES
+        };
+        let n = rest.iter().take(MAX_RECORDS).take_while(fits).count().max(1);
+        let (chunk, others) = rest.split_at(n);
+        rest = others;
+        Some(chunk)
+    })
+}

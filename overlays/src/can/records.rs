@@ -1,0 +1,105 @@
+//! The records that a node keeps in one reality: who provides what.
+
+use std::collections::BTreeMap;
+
+use super::config::Config;
+use super::message::{Stored, Verdict};
+use super::zone::{Point, Zone};
+use crate::{Addr, Hit, Key, Time};
+
+/// One provider of one item, as kept for the network.
+#[derive(Clone, Debug)]
+struct Record {
+    hit: Hit,
+    /// When it was last announced.
+    announced: Time,
+}
+
+impl Record {
+    fn is(&self, provider: Addr, item: Key) -> bool {
+        self.hit.provider == provider && self.hit.item.key() == item
+    }
+}
+
+/// Records by point and key, those of one key in order of announcement.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    records: BTreeMap<(Point, Key), Vec<Record>>,
+    count: usize,
+}
+
+impl Store {
+    /// How many records it holds.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Keeps a record; one already there is refreshed.
+    pub(super) fn put(&mut self, stored: Stored, now: Time, config: &Config) -> Verdict {
+        let Stored { point, key, hit } = stored;
+        let full = self.count >= config.max_records;
+        let place = (point, key);
+        let known = self.records.get_mut(&place);
+        let count = known.as_ref().map_or(0, |records| records.len());
+        let item = hit.item.key();
+        if let Some(known) =
+            known.and_then(|records| records.iter_mut().find(|r| r.is(hit.provider, item)))
+        {
+            *known = Record { hit, announced: now };
+            return Verdict::Done;
+        }
+        if full || count >= config.max_providers {
+            return Verdict::Full;
+        }
+        let records = self.records.entry(place).or_default();
+        // Most keys have one provider, so room for one at first.
+        records.reserve_exact(usize::from(records.is_empty()));
+        records.push(Record { hit, announced: now });
+        self.count += 1;
+        Verdict::Done
+    }
+
+    /// Up to `limit` records under this key at this point.
+    pub(super) fn fetch(&self, point: Point, key: Key, limit: u16) -> Vec<Hit> {
+        let records = self.records.get(&(point, key)).map_or(&[][..], Vec::as_slice);
+        records.iter().take(limit.into()).map(|r| r.hit.clone()).collect()
+    }
+
+    /// Removes a record. Returns whether there was one.
+    pub(super) fn remove(&mut self, point: Point, key: Key, provider: Addr, item: Key) -> bool {
+        let Some(records) = self.records.get_mut(&(point, key)) else { return false };
+        let Some(at) = records.iter().position(|r| r.is(provider, item)) else { return false };
+        records.remove(at);
+        if records.is_empty() {
+            self.records.remove(&(point, key));
+        }
+        self.count -= 1;
+        true
+    }
+
+    /// The records that lie in `zone`.
+    pub(super) fn within(&self, zone: Zone) -> impl Iterator<Item = Stored> + '_ {
+        let range = (zone.first(), Key::ZERO)..=(zone.last(), Key::MAX);
+        self.records.range(range).flat_map(|((point, key), records)| {
+            records.iter().map(|r| Stored { point: *point, key: *key, hit: r.hit.clone() })
+        })
+    }
+
+    /// Drops what was last announced before `limit`.
+    pub(super) fn expire(&mut self, limit: Time) {
+        let mut count = 0;
+        self.records.retain(|_, records| {
+            records.retain(|r| r.announced >= limit);
+            count += records.len();
+            !records.is_empty()
+        });
+        self.count = count;
+    }
+
+    /// Bytes on the heap, roughly: items are shared with their providers in
+    /// the simulator, and not counted.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let place = size_of::<(Point, Key)>() + size_of::<Vec<Record>>();
+        self.records.len() * place + self.count * size_of::<Record>()
+    }
+}

@@ -1,0 +1,406 @@
+//! A node's place in one reality: its zones and its neighbours.
+
+use std::sync::Arc;
+
+use super::config::Weighting;
+use super::message::{Claim, Contact, MAX_CLAIMS, MAX_CONTACTS, State};
+use super::records::Store;
+use super::zone::{Destination, Point, Zone};
+use crate::{Addr, Time};
+
+/// The most neighbours of a node; far more than zones of a sound network have.
+const MAX_NEIGHBOURS: usize = 512;
+
+/// What a node knows of a neighbour.
+#[derive(Clone, Debug)]
+pub(super) struct Neighbour {
+    pub(super) addr: Addr,
+    /// Messages in a row that it did not acknowledge.
+    pub(super) silent: u8,
+    /// The measured round-trip time in microseconds; 0 before the first.
+    pub(super) rtt_us: u32,
+    /// When it was last heard of.
+    pub(super) heard: Time,
+    /// When it was last sent an update.
+    pub(super) told: Time,
+    /// Its zones and neighbours, as it told.
+    pub(super) state: Arc<State>,
+}
+
+impl Neighbour {
+    pub(super) fn zones(&self) -> impl Iterator<Item = Zone> + '_ {
+        self.state.claims.iter().map(|c| c.zone)
+    }
+
+    /// Whether messages can be expected to reach it.
+    pub(super) fn is_responsive(&self) -> bool {
+        self.silent < 2
+    }
+}
+
+/// Half of a zone that was given to a joiner, until it says that it is there.
+#[derive(Clone, Debug)]
+pub(super) struct Grant {
+    pub(super) to: Addr,
+    pub(super) request: u32,
+    pub(super) claim: Claim,
+    pub(super) number: u16,
+}
+
+/// A neighbour that fell silent and whose zones are to be taken over.
+#[derive(Clone, Debug)]
+pub(super) struct Failing {
+    pub(super) addr: Addr,
+    pub(super) number: u16,
+    pub(super) state: Arc<State>,
+    /// Who was told of the takeover.
+    pub(super) told: Vec<Addr>,
+    /// How many agreed.
+    pub(super) agreed: u16,
+    /// Whether an expanding ring was searched first.
+    pub(super) searched: bool,
+}
+
+/// A node's place in one reality.
+#[derive(Debug, Default)]
+pub(super) struct Space {
+    /// What it holds: one zone, or several for a while.
+    pub(super) claims: Vec<Claim>,
+    /// By address.
+    pub(super) neighbours: Vec<Neighbour>,
+    pub(super) store: Store,
+    /// What the neighbours are told; rebuilt when something has changed.
+    state: Option<Arc<State>>,
+    pub(super) aside: Option<Box<Trouble>>,
+}
+
+/// What most places have nothing of.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    pub(super) grant: Option<Grant>,
+    pub(super) failing: Vec<Failing>,
+    /// Nodes that fell silent.
+    pub(super) lost: Vec<Addr>,
+    /// Probes that await their update.
+    pub(super) probes: Vec<(Addr, u32)>,
+    /// Strangers that were told of this node since the last update.
+    pub(super) introduced: Vec<Addr>,
+    /// Rounds for which a side has been without a neighbour.
+    pub(super) gap_rounds: u8,
+    /// Who holds this node's place, if it lost it.
+    pub(super) refuge: Option<Addr>,
+}
+
+/// The half of the parents that both halves in a list make up is put in their
+/// place, until there are no such halves.
+fn merge(claims: &mut Vec<Claim>) {
+    claims.sort_unstable_by_key(|c| c.zone.first());
+    let mut at = 1;
+    while at < claims.len() {
+        let (a, b) = (claims[at - 1], claims[at]);
+        match (a.zone.sibling() == Some(b.zone), a.zone.parent()) {
+            (true, Some(zone)) => {
+                claims[at - 1] = Claim { zone, firm: a.firm && b.firm };
+                claims.remove(at);
+                at = at.saturating_sub(1).max(1);
+            }
+            _ => at += 1,
+        }
+    }
+}
+
+impl Space {
+    /// Whether the node has a place here.
+    pub(super) fn is_placed(&self) -> bool {
+        !self.claims.is_empty()
+    }
+
+    pub(super) fn zones(&self) -> impl Iterator<Item = Zone> + '_ {
+        self.claims.iter().map(|c| c.zone)
+    }
+
+    /// Whether a point lies in one of its zones.
+    #[inline]
+    pub(super) fn owns(&self, point: Point) -> bool {
+        self.claims.iter().any(|c| c.zone.contains(point))
+    }
+
+    /// The volume of all its zones; [`u64::MAX`] for the whole space.
+    pub(super) fn volume(&self) -> u64 {
+        self.zones().fold(0, |sum, zone| sum.saturating_add(zone.volume()))
+    }
+
+    pub(super) fn aside(&mut self) -> &mut Trouble {
+        self.aside.get_or_insert_default()
+    }
+
+    pub(super) fn grant(&self) -> Option<&Grant> {
+        self.aside.as_ref()?.grant.as_ref()
+    }
+
+    fn place_of(&self, addr: Addr) -> Result<usize, usize> {
+        self.neighbours.binary_search_by_key(&addr, |n| n.addr)
+    }
+
+    pub(super) fn neighbour(&self, addr: Addr) -> Option<&Neighbour> {
+        self.place_of(addr).ok().map(|at| &self.neighbours[at])
+    }
+
+    pub(super) fn neighbour_mut(&mut self, addr: Addr) -> Option<&mut Neighbour> {
+        self.place_of(addr).ok().map(|at| &mut self.neighbours[at])
+    }
+
+    /// Adds zones to what it holds, without what it holds already, and merges
+    /// siblings.
+    pub(super) fn acquire(&mut self, claims: impl IntoIterator<Item = Claim>) {
+        for claim in claims {
+            let mut fresh = vec![claim.zone];
+            for held in &self.claims {
+                fresh = fresh.iter().flat_map(|zone| zone.without(held.zone)).collect();
+            }
+            let room = MAX_CLAIMS.saturating_sub(self.claims.len());
+            let fresh = fresh.into_iter().take(room);
+            self.claims.extend(fresh.map(|zone| Claim { zone, firm: claim.firm }));
+        }
+        merge(&mut self.claims);
+        self.touch();
+    }
+
+    /// Gives up what lies in `zone`.
+    pub(super) fn release(&mut self, zone: Zone) {
+        let split = |c: &Claim| {
+            let firm = c.firm;
+            c.zone.without(zone).into_iter().map(move |zone| Claim { zone, firm })
+        };
+        self.claims = self.claims.iter().flat_map(split).collect();
+        merge(&mut self.claims);
+        self.touch();
+    }
+
+    /// Whether a node with these zones is a neighbour.
+    pub(super) fn adjoins(&self, zone: Zone, dimensions: u32) -> bool {
+        self.zones().any(|own| own.is_neighbour(zone, dimensions))
+    }
+
+    /// Notes what a node said of itself; one that is no neighbour is dropped.
+    /// Returns whether it is new.
+    pub(super) fn note(
+        &mut self,
+        addr: Addr,
+        state: Arc<State>,
+        now: Time,
+        dimensions: u32,
+    ) -> bool {
+        let adjoins = state.claims.iter().any(|c| self.adjoins(c.zone, dimensions));
+        match self.place_of(addr) {
+            Ok(at) if !adjoins => {
+                self.neighbours.remove(at);
+                self.touch();
+            }
+            Ok(at) => {
+                let neighbour = &mut self.neighbours[at];
+                neighbour.heard = now;
+                neighbour.silent = 0;
+                if neighbour.state.claims != state.claims {
+                    self.state = None;
+                }
+                self.neighbours[at].state = state;
+            }
+            Err(at) if adjoins && self.neighbours.len() < MAX_NEIGHBOURS => {
+                self.insert(at, addr, state, now);
+                return true;
+            }
+            Err(_) => {}
+        }
+        false
+    }
+
+    fn insert(&mut self, at: usize, addr: Addr, state: Arc<State>, now: Time) {
+        if self.neighbours.len() == self.neighbours.capacity() {
+            self.neighbours.reserve_exact(2);
+        }
+        let neighbour =
+            Neighbour { addr, silent: 0, rtt_us: 0, heard: now, told: Time::ZERO, state };
+        self.neighbours.insert(at, neighbour);
+        self.touch();
+    }
+
+    /// Notes neighbours from what another node told of them.
+    pub(super) fn note_contacts(
+        &mut self,
+        contacts: &[Contact],
+        me: Addr,
+        now: Time,
+        dimensions: u32,
+    ) {
+        let mut contacts: Vec<Contact> =
+            contacts.iter().filter(|c| c.addr != me).copied().collect();
+        contacts.sort_by_key(|c| c.addr);
+        for group in contacts.chunk_by(|a, b| a.addr == b.addr) {
+            if self.neighbour(group[0].addr).is_some() {
+                continue;
+            }
+            let claims = group.iter().map(|c| Claim { zone: c.zone, firm: true });
+            let claims = claims.take(MAX_CLAIMS).collect();
+            let state = State { claims, contacts: Arc::default() };
+            self.note(group[0].addr, Arc::new(state), now, dimensions);
+        }
+    }
+
+    /// Drops neighbours that its zones no longer adjoin.
+    pub(super) fn prune(&mut self, dimensions: u32) {
+        let mut neighbours = core::mem::take(&mut self.neighbours);
+        neighbours.retain(|n| n.zones().any(|zone| self.adjoins(zone, dimensions)));
+        self.neighbours = neighbours;
+        self.touch();
+    }
+
+    pub(super) fn forget(&mut self, addr: Addr) -> Option<Neighbour> {
+        let at = self.place_of(addr).ok()?;
+        self.touch();
+        Some(self.neighbours.remove(at))
+    }
+
+    /// Something changed that neighbours are told.
+    pub(super) fn touch(&mut self) {
+        self.state = None;
+    }
+
+    /// What its neighbours are told.
+    pub(super) fn state(&mut self) -> Arc<State> {
+        if let Some(state) = &self.state {
+            return state.clone();
+        }
+        let contacts = self.neighbours.iter().flat_map(|n| {
+            let addr = n.addr;
+            n.zones().map(move |zone| Contact { addr, zone })
+        });
+        let state = Arc::new(State {
+            claims: self.claims.clone(),
+            contacts: contacts.take(MAX_CONTACTS).collect(),
+        });
+        self.state = Some(state.clone());
+        state
+    }
+
+    /// Takes over what was told already, for a converged start.
+    pub(super) fn settle(&mut self, state: Arc<State>) {
+        self.claims.clone_from(&state.claims);
+        self.state = Some(state);
+    }
+
+    /// Takes over its neighbours with what they told and their round-trip
+    /// times, by address, for a converged start.
+    pub(super) fn settle_neighbours(
+        &mut self,
+        known: impl Iterator<Item = (Addr, Arc<State>, u32)>,
+        now: Time,
+    ) {
+        let neighbour = |(addr, state, rtt_us)| Neighbour {
+            addr,
+            silent: 0,
+            rtt_us,
+            heard: now,
+            told: Time::ZERO,
+            state,
+        };
+        self.neighbours = known.map(neighbour).collect();
+    }
+
+    /// The square of its own distance to a destination.
+    pub(super) fn distance_squared(&self, destination: &Destination) -> u128 {
+        let distances = self.zones().map(|zone| destination.distance_squared(zone));
+        distances.min().unwrap_or(u128::MAX)
+    }
+
+    /// The neighbour to forward to, but for those in `avoid`: nearer to the
+    /// destination than this node, and the best of those.
+    pub(super) fn next_hop(
+        &self,
+        destination: &Destination,
+        weighting: Weighting,
+        avoid: &[Addr],
+    ) -> Option<(Addr, u128)> {
+        let own = self.distance_squared(destination);
+        let usable =
+            self.neighbours.iter().filter(|n| n.is_responsive() && !avoid.contains(&n.addr));
+        best_hop(
+            own,
+            usable.flat_map(|n| n.zones().map(|zone| (n.addr, zone, n.rtt_us))),
+            destination,
+            weighting,
+        )
+    }
+
+    /// A part of the space beside one of its zones that nobody is known to
+    /// hold.
+    pub(super) fn gap(&self, dimensions: u32) -> Option<Zone> {
+        let known: Vec<Zone> =
+            self.zones().chain(self.neighbours.iter().flat_map(Neighbour::zones)).collect();
+        for zone in self.zones() {
+            for axis in 0..dimensions {
+                for larger in [false, true] {
+                    let gap = zone
+                        .beside(axis, larger, dimensions)
+                        .and_then(|cell| uncovered(cell, zone, &known, dimensions));
+                    if gap.is_some() {
+                        return gap;
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Bytes on the heap, roughly.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let state = |s: &State| {
+            size_of::<State>() + s.claims.len() * size_of::<Claim>() + size_of_val(&*s.contacts)
+        };
+        self.claims.capacity() * size_of::<Claim>()
+            + self.neighbours.capacity() * size_of::<Neighbour>()
+            + self.neighbours.iter().map(|n| state(&n.state)).sum::<usize>()
+            + self.state.as_ref().map_or(0, |s| state(s))
+            + self.aside.as_ref().map_or(0, |_| size_of::<Trouble>())
+            + self.store.heap_bytes()
+    }
+}
+
+/// The first part of `cell` that touches `zone` and is covered by none of
+/// `known`.
+fn uncovered(cell: Zone, zone: Zone, known: &[Zone], dimensions: u32) -> Option<Zone> {
+    if !cell.is_neighbour(zone, dimensions) || known.iter().any(|k| k.covers(cell)) {
+        return None;
+    }
+    if !known.iter().any(|k| cell.covers(*k)) {
+        return Some(cell);
+    }
+    let (lower, upper) = cell.halves()?;
+    uncovered(lower, zone, known, dimensions).or_else(|| uncovered(upper, zone, known, dimensions))
+}
+
+/// Of some nodes' zones, each with a round-trip time in microseconds, the one
+/// to forward to from a distance of `own`: nearer to the destination, and the
+/// nearest, or the one with the most progress per time. Returns its holder and
+/// the square of its distance.
+pub(super) fn best_hop(
+    own: u128,
+    zones: impl Iterator<Item = (Addr, Zone, u32)>,
+    destination: &Destination,
+    weighting: Weighting,
+) -> Option<(Addr, u128)> {
+    let nearer = zones
+        .map(|(addr, zone, rtt_us)| (addr, destination.distance_squared(zone), rtt_us))
+        .filter(|(_, distance, _)| *distance < own);
+    match weighting {
+        Weighting::Distance => nearer.min_by_key(|(_, distance, _)| *distance),
+        Weighting::Rtt => {
+            let root = (own as f64).sqrt();
+            let merit = |distance: u128, rtt_us: u32| {
+                (root - (distance as f64).sqrt()) / f64::from(rtt_us.max(1))
+            };
+            nearer.max_by(|a, b| merit(a.1, a.2).total_cmp(&merit(b.1, b.2)))
+        }
+    }
+    .map(|(addr, distance, _)| (addr, distance))
+}

@@ -1,0 +1,322 @@
+//! Soft state: updates to the neighbours, and what follows from theirs (§2.3).
+
+use std::sync::Arc;
+
+use rand::{Rng as _, RngExt};
+
+use super::message::{Claim, Message, Routed, State};
+use super::{Can, Context, Errand, Phase, Timer};
+use crate::{Addr, Span};
+
+/// Strangers that are told of this node between two updates, at most.
+const MAX_INTRODUCED: usize = 32;
+/// Probes that are open at a time.
+const MAX_PROBES: usize = 16;
+/// Rounds after which a part of the space beside this node's zones that nobody
+/// answers for is taken over.
+const GAP_ROUNDS: u8 = 3;
+/// How soon a neighbour is told again that it has a wrong idea of this node.
+const CORRECTION: Span = Span::from_ms(500);
+
+/// Whether a claim by `other` prevails over an overlapping one of `me`: zones
+/// taken over from nodes that seemed to fail yield to their owners, and else
+/// the lower address has it, so that both sides come to the same end.
+fn prevails(theirs: Claim, other: Addr, mine: Claim, me: Addr) -> bool {
+    match (theirs.firm, mine.firm) {
+        (true, false) => true,
+        (false, true) => false,
+        _ => other < me,
+    }
+}
+
+impl Can {
+    /// Starts the periodic updates.
+    pub(super) fn start_upkeep(&mut self, cx: &mut Context<'_>) {
+        self.round = self.round.wrapping_add(1);
+        self.rearm(cx, self.config.update, Timer::Update(self.round));
+    }
+
+    /// Asks for an upkeep timer about `period` from now.
+    pub(super) fn rearm(&self, cx: &mut Context<'_>, period: Span, timer: Timer) {
+        let spread = (period.as_us() as f64 * self.config.jitter) as u64;
+        let early = period.as_us() - spread.min(period.as_us());
+        let after = early + cx.rng().random_range(0..=2 * spread);
+        cx.wake_upkeep(Span::from_us(after), timer);
+    }
+
+    /// It is time to tell the neighbours.
+    pub(super) fn on_update_timer(&mut self, cx: &mut Context<'_>, round: u16) {
+        if round != self.round || !matches!(self.phase, Phase::Member | Phase::Leaving) {
+            return;
+        }
+        self.rearm(cx, self.config.update, Timer::Update(round));
+        for at in 0..self.spaces.len() {
+            if !self.spaces[at].is_placed() {
+                self.rejoin(cx, at);
+                continue;
+            }
+            self.bury_silent(cx, at);
+            self.mind_gap(cx, at);
+            self.tidy(cx, at);
+            self.tell_all(cx, at);
+            self.tell_lost(cx, at);
+            if let Some(aside) = &mut self.spaces[at].aside {
+                aside.introduced.clear();
+                aside.probes.clear();
+            }
+        }
+    }
+
+    /// Sends an update to one node.
+    pub(super) fn tell(&mut self, cx: &mut Context<'_>, at: usize, to: Addr) {
+        self.tell_solicited(cx, at, to, 0);
+    }
+
+    fn tell_solicited(&mut self, cx: &mut Context<'_>, at: usize, to: Addr, nonce: u32) {
+        let now = cx.now();
+        let space = &mut self.spaces[at];
+        let state = space.state();
+        if let Some(neighbour) = space.neighbour_mut(to) {
+            neighbour.told = now;
+        }
+        cx.send(to, Message::Update { reality: at as u8, nonce, state });
+    }
+
+    /// Sends an update to all neighbours.
+    pub(super) fn tell_all(&mut self, cx: &mut Context<'_>, at: usize) {
+        let now = cx.now();
+        let space = &mut self.spaces[at];
+        let state = space.state();
+        for neighbour in &mut space.neighbours {
+            neighbour.told = now;
+            let state = state.clone();
+            cx.send(neighbour.addr, Message::Update { reality: at as u8, nonce: 0, state });
+        }
+    }
+
+    /// Now and then tells a node that fell silent, in case it is back.
+    fn tell_lost(&mut self, cx: &mut Context<'_>, at: usize) {
+        let Some(aside) = &self.spaces[at].aside else { return };
+        if aside.lost.is_empty() {
+            return;
+        }
+        let turn = cx.rng().random_range(0..aside.lost.len());
+        let lost = aside.lost[turn];
+        self.tell(cx, at, lost);
+    }
+
+    /// Somebody's zones and neighbours.
+    pub(super) fn on_update(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: Addr,
+        reality: u8,
+        nonce: u32,
+        state: Arc<State>,
+    ) {
+        let Some(at) = self.reality(reality) else { return };
+        let deepest = self.config.max_depth();
+        let sound = state.claims.iter().all(|c| c.zone.depth() <= deepest);
+        if !sound || from == cx.me() || !self.spaces[at].is_placed() {
+            return;
+        }
+        self.complete_grant(cx, at, from, &state);
+        self.complete_handover(cx, at, from, &state);
+        self.settle_conflict(cx, at, from, nonce, &state);
+        let (now, d) = (cx.now(), self.config.dimensions);
+        self.spaces[at].note(from, state.clone(), now, d);
+        self.call_off(at, from, &state);
+        self.correct(cx, at, from, &state);
+        self.meet(cx, at, from, &state);
+    }
+
+    /// A joiner has taken its half: the other is all that is left here.
+    fn complete_grant(&mut self, cx: &mut Context<'_>, at: usize, from: Addr, state: &Arc<State>) {
+        let Some(grant) = self.spaces[at].grant() else { return };
+        let zone = grant.claim.zone;
+        if grant.to != from || !state.claims.iter().any(|c| c.zone.covers(zone)) {
+            return;
+        }
+        self.spaces[at].aside().grant = None;
+        let (now, d) = (cx.now(), self.config.dimensions);
+        // Neighbours so far are told of the split, those that are none any
+        // more included.
+        self.spaces[at].release(zone);
+        self.spaces[at].note(from, state.clone(), now, d);
+        self.yield_zone(cx, at, zone);
+        self.send_strays(cx, at, from, zone);
+    }
+
+    /// An heir has taken a zone, though its word for it was lost.
+    fn complete_handover(&mut self, cx: &mut Context<'_>, at: usize, from: Addr, state: &State) {
+        let taken = |message: &Message| match message {
+            Message::HandOver { reality, claim, .. } => {
+                usize::from(*reality) == at
+                    && state.claims.iter().any(|c| c.zone.covers(claim.zone))
+            }
+            _ => false,
+        };
+        let parcels = self.aside.as_ref().map(|a| &a.parcels);
+        let done = parcels.and_then(|p| p.find(|p| p.to == from && taken(&p.message)));
+        if let Some(id) = done {
+            self.on_received(cx, from, id);
+        }
+    }
+
+    /// Two nodes cannot hold one point: the one whose claim is weaker gives it
+    /// up, but only when the other has confirmed it, since anybody can write
+    /// a stranger's zone on a datagram.
+    fn settle_conflict(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: usize,
+        from: Addr,
+        nonce: u32,
+        state: &Arc<State>,
+    ) {
+        let me = cx.me();
+        let mut stronger = Vec::new();
+        let mut weaker = false;
+        for theirs in &state.claims {
+            for mine in &self.spaces[at].claims {
+                if theirs.zone.overlaps(mine.zone) {
+                    if prevails(*theirs, from, *mine, me) {
+                        stronger.push(theirs.zone);
+                    } else {
+                        weaker = true;
+                    }
+                }
+            }
+        }
+        if weaker {
+            self.tell(cx, at, from);
+        }
+        if stronger.is_empty() {
+            return;
+        }
+        let probes = &mut self.spaces[at].aside().probes;
+        if let Some(open) = probes.iter().position(|p| *p == (from, nonce)) {
+            probes.swap_remove(open);
+            return self.retreat(cx, at, from, &stronger);
+        }
+        if probes.len() < MAX_PROBES && !probes.iter().any(|p| p.0 == from) {
+            let nonce = cx.rng().next_u32().max(1);
+            self.spaces[at].aside().probes.push((from, nonce));
+            cx.send(from, Message::Probe { reality: at as u8, nonce });
+        }
+    }
+
+    /// Gives up what another node holds with better right, and hands it the
+    /// records.
+    fn retreat(&mut self, cx: &mut Context<'_>, at: usize, from: Addr, zones: &[super::Zone]) {
+        for zone in zones {
+            self.yield_zone(cx, at, *zone);
+            self.send_strays(cx, at, from, *zone);
+        }
+        if !self.spaces[at].is_placed() {
+            self.spaces[at].neighbours.clear();
+            let aside = self.spaces[at].aside();
+            aside.refuge = Some(from);
+            aside.grant = None;
+            self.rejoin(cx, at);
+        }
+    }
+
+    /// A node wants this one's claims confirmed.
+    pub(super) fn on_probe(&mut self, cx: &mut Context<'_>, from: Addr, reality: u8, nonce: u32) {
+        if let Some(at) = self.reality(reality).filter(|at| self.spaces[*at].is_placed()) {
+            self.tell_solicited(cx, at, from, nonce);
+        }
+    }
+
+    /// Tells a node that has a wrong idea of this node's zones, be it a
+    /// neighbour or one that only believes to be.
+    fn correct(&mut self, cx: &mut Context<'_>, at: usize, from: Addr, state: &State) {
+        let me = cx.me();
+        let now = cx.now();
+        let space = &mut self.spaces[at];
+        let mut believed: Vec<_> =
+            state.contacts.iter().filter(|c| c.addr == me).map(|c| c.zone).collect();
+        believed.sort_unstable();
+        let mut true_zones: Vec<_> = space.zones().collect();
+        true_zones.sort_unstable();
+        if believed == true_zones {
+            return;
+        }
+        match space.neighbour(from) {
+            Some(neighbour) => {
+                let never = neighbour.told.as_us() == 0;
+                if never || now.since(neighbour.told) >= CORRECTION {
+                    self.tell(cx, at, from);
+                }
+            }
+            None if !believed.is_empty() => self.introduce_once(cx, at, from),
+            None => {}
+        }
+    }
+
+    /// Tells a stranger of this node, unless that was done lately.
+    fn introduce_once(&mut self, cx: &mut Context<'_>, at: usize, to: Addr) {
+        let introduced = &mut self.spaces[at].aside().introduced;
+        if introduced.len() < MAX_INTRODUCED && !introduced.contains(&to) {
+            introduced.push(to);
+            self.tell(cx, at, to);
+        }
+    }
+
+    /// Introduces this node to those neighbours of a neighbour that must be
+    /// its own, or that claim what it holds.
+    fn meet(&mut self, cx: &mut Context<'_>, at: usize, from: Addr, state: &State) {
+        let (me, d) = (cx.me(), self.config.dimensions);
+        let space = &self.spaces[at];
+        let concerns =
+            |zone| space.zones().any(|own| own.overlaps(zone) || own.is_neighbour(zone, d));
+        let strangers: Vec<Addr> = state
+            .contacts
+            .iter()
+            .filter(|c| c.addr != me && c.addr != from && space.neighbour(c.addr).is_none())
+            .filter(|c| concerns(c.zone))
+            .map(|c| c.addr)
+            .collect();
+        for stranger in strangers {
+            self.introduce_once(cx, at, stranger);
+        }
+    }
+
+    /// Looks for the owner of a part of the space beside this node's zones that
+    /// no neighbour answers for, and takes it over if there is none.
+    fn mind_gap(&mut self, cx: &mut Context<'_>, at: usize) {
+        let space = &self.spaces[at];
+        let busy = space.aside.as_ref().is_some_and(|a| !a.failing.is_empty());
+        let gap = if busy || self.phase != Phase::Member {
+            None
+        } else {
+            space.gap(self.config.dimensions)
+        };
+        let Some(gap) = gap else {
+            if let Some(aside) = &mut self.spaces[at].aside {
+                aside.gap_rounds = 0;
+            }
+            return;
+        };
+        let aside = self.spaces[at].aside();
+        aside.gap_rounds = aside.gap_rounds.saturating_add(1);
+        // Not everybody around the gap at once.
+        if aside.gap_rounds > GAP_ROUNDS && cx.rng().next_u32() & 1 == 0 {
+            aside.gap_rounds = 0;
+            self.spaces[at].acquire([Claim { zone: gap, firm: false }]);
+            return;
+        }
+        let errand = Arc::new(Errand::Introduce);
+        let mut routed = Routed::errand_of(cx.me(), gap.first(), errand, self.config.ttl);
+        routed.reality = at as u8;
+        self.set_out(cx, routed);
+    }
+
+    /// A node that knows nobody at a point wants to know its owner.
+    pub(super) fn introduce(&mut self, cx: &mut Context<'_>, at: usize, to: Addr) {
+        if to != cx.me() {
+            self.tell(cx, at, to);
+        }
+    }
+}
