@@ -4,8 +4,9 @@ use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 
 use super::links::{Link, State};
-use super::message::{Message, PongHost};
+use super::message::Message;
 use super::{Config, Gnutella, Topology};
+use crate::parts::servent::PongHost;
 use crate::seam::{Addr, Census, Cx, Holding, Note, Rng, Time};
 
 /// Hosts that a settled servent starts its cache with.

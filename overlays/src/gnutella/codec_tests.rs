@@ -5,8 +5,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::gnutella::Guid;
-use crate::seam::{Key, MAX_NAME_BYTES};
+use crate::parts::servent::Record;
+
+use crate::seam::{Item, Key, Keywords, MAX_NAME_BYTES, Target};
 
 /// 00 01 .. 07 ff 09 .. 0e 00, in which each byte shows its place.
 fn guid() -> Guid {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::guid::Guid;
-use super::message::{ByeBody, MAX_TRY, Message};
+use super::message::Message;
 use super::{Gnutella, Timer};
+use crate::parts::servent::{ByeBody, Guid, MAX_TRY};
 use crate::seam::{Addr, Cx, Note, OpId, Outcome, Reason, Time};
 
 /// Known members that are remembered from `join`.

@@ -30,21 +30,15 @@
 //!   are sent to present permanent peers only.
 
 pub mod arithmetic;
-mod base32;
 mod blueprint;
 pub mod codec;
 mod config;
-mod guid;
-mod hosts;
 mod links;
-mod load;
 mod message;
 mod pings;
 mod push;
 mod queries;
-mod routes;
 mod search;
-mod shares;
 mod walks;
 
 #[cfg(test)]
@@ -54,16 +48,17 @@ use std::sync::Arc;
 
 pub use blueprint::Blueprint;
 pub use config::{Config, Strategy, Topology};
-pub use guid::Guid;
-pub use message::{ByeBody, HitBody, MAX_TRY, Message, PongHost, PushBody, Record, WalkBody, Way};
 
-use hosts::HostCache;
+pub use crate::parts::servent::{ByeBody, Guid, HitBody, MAX_TRY, PongHost, PushBody, Record, Way};
+use crate::parts::servent::{HostCache, Load, Routes, Shares};
+pub use message::{Message, WalkBody};
+
 use links::{Dial, Link, State};
-use load::Load;
+
 use rand::Rng as _;
-use routes::Routes;
+
 use search::Search;
-use shares::Shares;
+
 use walks::Parked;
 
 use crate::seam::{

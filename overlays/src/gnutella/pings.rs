@@ -1,9 +1,9 @@
 //! Ping and Pong: who else is there.
 
-use super::guid::Guid;
 use super::links::State;
-use super::message::{Message, PongHost, Way};
+use super::message::Message;
 use super::{Gnutella, Timer};
+use crate::parts::servent::{Guid, PongHost, Way};
 use crate::seam::{Addr, Cx};
 
 impl Gnutella {

@@ -6,8 +6,8 @@
 //! Only then does the hit count: what cannot be fetched was not found.
 
 use super::Gnutella;
-use super::guid::Guid;
-use super::message::{Message, PushBody, Way};
+use super::message::Message;
+use crate::parts::servent::{Guid, PushBody, Way};
 use crate::seam::{Addr, Cx};
 
 impl Gnutella {

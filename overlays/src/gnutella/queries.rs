@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Gnutella;
-use super::guid::Guid;
-use super::message::{HitBody, Message, Way};
+use super::message::Message;
+use crate::parts::servent::{Guid, HitBody, Way};
 use crate::seam::{Addr, Cx, Target};
 
 impl Gnutella {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::guid::Guid;
 use super::links::State;
-use super::message::{HitBody, Message, WalkBody, Way};
+use super::message::{Message, WalkBody};
 use super::{Gnutella, Strategy, Timer};
+use crate::parts::servent::{Guid, HitBody, Way};
 use crate::seam::{Addr, Cx, Hit, OpId, Outcome, Query, Reason};
 
 /// Searches that a servent runs at once at most.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rand::RngExt as _;
 
 use super::Gnutella;
-use super::guid::Guid;
-use super::message::{Message, WalkBody, Way};
+use super::message::{Message, WalkBody};
+use crate::parts::servent::{Guid, Way};
 use crate::seam::{Addr, Cause, Cx, Time};
 
 /// Walkers that wait at a servent for their verdict at most; further ones end.

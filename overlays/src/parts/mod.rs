@@ -2,5 +2,6 @@
 
 pub mod bencode;
 mod index;
+pub mod servent;
 
 pub use index::Index;

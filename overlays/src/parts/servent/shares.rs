@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::codec::MAX_PAYLOAD;
-use super::message::{HitBody, Record};
+use super::descriptor::{HitBody, Record};
+use super::wire::MAX_PAYLOAD;
 use crate::seam::{Item, Key, Query, Target};
 
 #[derive(Debug)]

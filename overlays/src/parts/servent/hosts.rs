@@ -3,7 +3,7 @@
 
 use rand::RngExt as _;
 
-use super::message::PongHost;
+use super::descriptor::PongHost;
 use crate::seam::{Addr, Rng, Time};
 
 /// Distances that a pong can have come from, for spreading an answer.

@@ -70,11 +70,16 @@ impl Guid {
         (product >> 64) as u64 ^ product as u64
     }
 
-    pub(super) fn encode(self, w: &mut Writer) {
+    /// Writes its bytes.
+    pub fn encode(self, w: &mut Writer) {
         w.bytes(&self.to_bytes());
     }
 
-    pub(super) fn decode(r: &mut Reader<'_>) -> Result<Self, WireError> {
+    /// Reads 16 bytes.
+    ///
+    /// # Errors
+    /// When fewer are left.
+    pub fn decode(r: &mut Reader<'_>) -> Result<Self, WireError> {
         let mut bytes = [0; Self::BYTES];
         bytes.copy_from_slice(r.take(Self::BYTES, "GUID")?);
         Ok(Self::from_bytes(bytes))

@@ -1,0 +1,18 @@
+//! What every Gnutella servent is made of: identifiers, descriptors, routes
+//! back, the cache of hosts, the files shared.
+
+mod base32;
+mod descriptor;
+mod guid;
+mod hosts;
+mod load;
+mod routes;
+mod shares;
+pub mod wire;
+
+pub use descriptor::{ByeBody, HitBody, MAX_TRY, PongHost, PushBody, Record, Way};
+pub use guid::Guid;
+pub use hosts::HostCache;
+pub use load::Load;
+pub use routes::Routes;
+pub use shares::Shares;
