@@ -65,7 +65,7 @@ impl Gnutella {
 
     fn answer_with_own_pong(&self, cx: &mut Cx<'_, Self>, to: Addr, guid: Guid, way: Way) {
         if self.takes_newcomers() {
-            let files = u32::try_from(self.shares.len()).unwrap_or(u32::MAX);
+            let files = u32::try_from(self.shares.count()).unwrap_or(u32::MAX);
             let host = PongHost { addr: self.me, files, kilobytes: self.shares.kilobytes() };
             cx.send(to, Message::Pong { guid, way: Way::start(way.hops), host });
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::links::State;
 use super::message::{Message, WalkBody};
 use super::{Gnutella, Strategy, Timer};
-use crate::parts::servent::{Guid, HitBody, Way};
+use crate::parts::servent::{Guid, Harvest, HitBody, Sifted, Way};
 use crate::seam::{Addr, Cx, Hit, OpId, Outcome, Query, Reason};
 
 /// Searches that a servent runs at once at most.
@@ -15,41 +15,11 @@ const MAX_SEARCHES: usize = 1024;
 #[derive(Debug)]
 pub(super) struct Search {
     op: OpId,
-    query: Query,
     /// One identifier per ring; late hits of earlier rings count too.
     guids: Vec<Guid>,
     /// TTL of the present ring.
     ttl: u8,
-    hits: Vec<Hit>,
-    /// Hits that a Push has yet to make usable.
-    awaited: Vec<Awaited>,
-}
-
-/// Hits of a firewalled servent that was asked to connect.
-#[derive(Debug)]
-struct Awaited {
-    servent: Guid,
-    provider: Addr,
-    hits: Vec<Hit>,
-}
-
-impl Search {
-    fn limit(&self) -> usize {
-        usize::from(self.query.limit)
-    }
-
-    fn knows(&self, hit: &Hit) -> bool {
-        let same = |h: &Hit| h.provider == hit.provider && h.item.key() == hit.item.key();
-        self.hits.iter().any(same) || self.awaited.iter().any(|a| a.hits.iter().any(same))
-    }
-
-    /// Counts hits up to the limit; how many were taken.
-    fn take(&mut self, hits: Vec<Hit>) -> u32 {
-        let room = self.limit().saturating_sub(self.hits.len());
-        let before = self.hits.len();
-        self.hits.extend(hits.into_iter().take(room));
-        (self.hits.len() - before) as u32
-    }
+    harvest: Harvest,
 }
 
 impl Gnutella {
@@ -66,17 +36,11 @@ impl Gnutella {
         }
         let own = self.shares.matching(&query.target, usize::from(query.limit));
         let own = own.into_iter().map(|r| Hit { item: r.item, provider: self.me }).collect();
-        let mut search = Search {
-            op,
-            query: query.clone(),
-            guids: Vec::new(),
-            ttl: 0,
-            hits: Vec::new(),
-            awaited: Vec::new(),
-        };
-        let found = search.take(own);
-        if search.hits.len() >= search.limit() || self.links.is_empty() {
-            return cx.finish_search(op, search.hits);
+        let harvest = Harvest::new(query.clone());
+        let mut search = Search { op, guids: Vec::new(), ttl: 0, harvest };
+        let found = search.harvest.take(own);
+        if search.harvest.is_full() || self.links.is_empty() {
+            return cx.finish_search(op, search.harvest.into_hits());
         }
         if found > 0 {
             cx.answer(op, found);
@@ -104,7 +68,7 @@ impl Gnutella {
         let way = Way::start(search.ttl);
         let min_speed_kbps = self.config.min_speed_kbps;
         for link in &self.links {
-            let target = search.query.target.clone();
+            let target = search.harvest.query().target.clone();
             cx.send(link.peer, Message::Query { guid, way, min_speed_kbps, target });
         }
         let last = search.ttl >= self.config.ttl;
@@ -124,7 +88,7 @@ impl Gnutella {
         search.guids.push(guid);
         let (op, way) = (search.op, Way::start(search.ttl));
         let originator = (!self.firewalled).then_some(self.me);
-        let body = Arc::new(WalkBody { target: search.query.target.clone(), originator });
+        let body = Arc::new(WalkBody { target: search.harvest.query().target.clone(), originator });
         for _ in 0..self.config.walkers {
             // The walkers leave evenly over the links: when all were used, the
             // round begins anew.
@@ -154,7 +118,7 @@ impl Gnutella {
 
     fn end_search(&mut self, cx: &mut Cx<'_, Self>, at: usize) {
         let search = self.searches.swap_remove(at);
-        cx.finish_search(search.op, search.hits);
+        cx.finish_search(search.op, search.harvest.into_hits());
     }
 
     /// Ends all searches with what they have.
@@ -174,33 +138,10 @@ impl Gnutella {
         way: Way,
         body: &HitBody,
     ) {
-        let search = &mut self.searches[at];
-        let mut new: Vec<Hit> = Vec::new();
-        let mut index = 0;
-        for record in body.records() {
-            let hit = Hit { item: record.item.clone(), provider: body.provider };
-            let wanted = search.query.matches(&hit.item) && new.len() < search.limit();
-            if wanted && !search.knows(&hit) && !new.iter().any(|h| h.item.key() == hit.item.key())
-            {
-                index = record.index;
-                new.push(hit);
-            }
-        }
-        if new.is_empty() || body.provider == self.me {
-            return;
-        }
-        if !(body.push && self.config.push) {
-            let taken = search.take(new);
-            self.report(cx, at, taken);
-        } else if self.firewalled {
-            // Neither side can connect to the other: the hit is of no use.
-        } else if let Some(known) = search.awaited.iter_mut().find(|a| a.servent == body.servent) {
-            let room = usize::from(search.query.limit).saturating_sub(known.hits.len());
-            known.hits.extend(new.into_iter().take(room));
-        } else if search.awaited.len() < usize::from(Query::MAX_LIMIT) {
-            let (servent, provider) = (body.servent, body.provider);
-            search.awaited.push(Awaited { servent, provider, hits: new });
-            self.send_push(cx, from, way.hops, servent, index);
+        let harvest = &mut self.searches[at].harvest;
+        match harvest.sift(self.me, body, self.config.push, self.firewalled) {
+            Sifted::Taken(taken) => self.report(cx, at, taken),
+            Sifted::Push(index) => self.send_push(cx, from, way.hops, body.servent, index),
         }
     }
 
@@ -209,11 +150,7 @@ impl Gnutella {
     pub(super) fn confirm_pushed(&mut self, cx: &mut Cx<'_, Self>, from: Addr, servent: Guid) {
         // From the back, since a search that ends is replaced by the last one.
         for at in (0..self.searches.len()).rev() {
-            let search = &mut self.searches[at];
-            let it = |a: &Awaited| a.servent == servent && a.provider == from;
-            if let Some(i) = search.awaited.iter().position(it) {
-                let confirmed = search.awaited.swap_remove(i).hits;
-                let taken = search.take(confirmed);
+            if let Some(taken) = self.searches[at].harvest.confirm(from, servent) {
                 self.report(cx, at, taken);
             }
         }
@@ -222,7 +159,7 @@ impl Gnutella {
     /// Ends the search at `at` if it has enough, or tells of the new hits.
     fn report(&mut self, cx: &mut Cx<'_, Self>, at: usize, taken: u32) {
         let search = &self.searches[at];
-        if search.hits.len() >= search.limit() {
+        if search.harvest.is_full() {
             self.end_search(cx, at);
         } else if taken > 0 {
             cx.answer(search.op, taken);

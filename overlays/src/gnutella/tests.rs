@@ -233,7 +233,7 @@ fn a_flood_of_guids_leaves_the_tables_bounded() {
         rig.tell(1, Message::Pong { guid, way, host });
         rig.tell(1, hit_message(guid, hit_from(id, &["y"], true)));
         rig.tell(id + 1_000, Message::Accept { links: 0 });
-        assert!(rig.node.queries.len() <= 64 && rig.node.servents.len() <= 64);
+        assert!(rig.node.queries.count() <= 64 && rig.node.servents.count() <= 64);
     }
     assert!(rig.node.footprint().bytes < 64 * 1024);
 }
@@ -681,7 +681,7 @@ fn a_settled_network_is_sound_and_near_its_degree() {
         let links: usize = nodes.iter().map(|(_, n)| n.links.len()).sum();
         let mean = links as f64 / f64::from(n);
         assert!(n < 8 || (4.0..=5.0).contains(&mean), "{n} servents with {mean} links each");
-        assert!(nodes.iter().all(|(_, n)| n.shares.len() == 1));
+        assert!(nodes.iter().all(|(_, n)| n.shares.count() == 1));
     }
 }
 

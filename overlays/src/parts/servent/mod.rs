@@ -4,6 +4,7 @@
 mod base32;
 mod descriptor;
 mod guid;
+mod harvest;
 mod hosts;
 mod load;
 mod routes;
@@ -12,6 +13,7 @@ pub mod wire;
 
 pub use descriptor::{ByeBody, HitBody, MAX_TRY, PongHost, PushBody, Record, Way};
 pub use guid::Guid;
+pub use harvest::{Harvest, Sifted};
 pub use hosts::HostCache;
 pub use load::Load;
 pub use routes::Routes;

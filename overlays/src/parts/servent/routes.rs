@@ -119,7 +119,7 @@ impl Routes {
 
     /// Entries held.
     #[cfg(test)]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.young + self.old
     }
 
@@ -226,7 +226,7 @@ mod tests {
         routes.reset(7);
         for n in 0..100_000 {
             assert!(routes.remember(guid(n), addr(n), Time::ZERO));
-            assert!(routes.len() <= 1_000);
+            assert!(routes.count() <= 1_000);
         }
         // The latest half is certainly there, the first long forgotten.
         for n in 99_500..100_000 {
@@ -276,7 +276,7 @@ mod tests {
                     prop_assert_eq!(routes.remember(guid(id), addr(via), Time::ZERO), fresh);
                 }
             }
-            prop_assert_eq!(routes.len(), model.len());
+            prop_assert_eq!(routes.count(), model.len());
             for id in 0..200 {
                 prop_assert_eq!(routes.via(guid(id)), model.get(&id).map(|v| addr(*v)));
             }

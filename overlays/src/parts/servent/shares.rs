@@ -46,8 +46,13 @@ impl Shares {
         }
     }
 
+    /// The items, by key.
+    pub fn items(&self) -> impl Iterator<Item = &Arc<Item>> {
+        self.shares.iter().map(|share| &share.item)
+    }
+
     /// Items shared.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.shares.len()
     }
 
@@ -109,7 +114,7 @@ mod tests {
             shares.insert(item(name, 2048));
             shares.insert(item(name, 2048));
         }
-        assert_eq!((shares.len(), shares.kilobytes()), (3, 6));
+        assert_eq!((shares.count(), shares.kilobytes()), (3, 6));
         let names = |target: &Target, limit| -> Vec<String> {
             let records = shares.matching(target, limit);
             let mut names: Vec<_> = records.iter().map(|r| r.item.name().to_owned()).collect();

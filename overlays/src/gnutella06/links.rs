@@ -1,0 +1,503 @@
+//! Links: the handshake, refilling, and coming and going.
+
+use std::sync::Arc;
+
+use super::handshake::Headers;
+use super::message::Message;
+use super::qrp::{Incoming, Products};
+use super::{Gnutella06, Rank, Timer};
+use crate::parts::servent::{ByeBody, Guid, MAX_TRY};
+use crate::seam::{Addr, Cx, Note, OpId, Outcome, Reason, Time};
+
+/// Known members that are remembered from `join`.
+const MAX_CONTACTS: usize = 8;
+/// Handshakes that an acceptor has open at most.
+const MAX_GREETED: usize = 64;
+
+/// Agreed.
+const OK: u16 = 200;
+/// No room, or not the right one to ask.
+const UNAVAILABLE: u16 = 503;
+/// Bye: the user's wish.
+const LEAVING: u16 = 200;
+
+/// Whether the servent is part of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Outside,
+    Joining {
+        op: OpId,
+        /// Rounds through the contacts that are left.
+        tries: u32,
+    },
+    Member,
+}
+
+/// A link to another servent.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub peer: Addr,
+    /// What the other side is.
+    pub rank: Rank,
+    /// Whether it accepts connections.
+    pub reachable: bool,
+    /// Links that it keeps to other ultrapeers, as it said.
+    pub degree: u8,
+    /// Highest TTL that it lets pass, as it said.
+    pub max_ttl: u8,
+    /// Before this, further pings from it are dropped.
+    pub next_ping_at: Time,
+    /// The table that it sent.
+    pub incoming: Option<Box<Incoming>>,
+}
+
+impl Link {
+    pub fn new(peer: Addr, rank: Rank, reachable: bool, degree: u8, max_ttl: u8) -> Self {
+        let next_ping_at = Time::ZERO;
+        Self { peer, rank, reachable, degree, max_ttl, next_ping_at, incoming: None }
+    }
+
+    /// Whether something that matches may be found behind it. A leaf that has
+    /// sent no table has nothing to offer; an ultrapeer may not know how.
+    pub fn may_match(&self, query: &Products) -> bool {
+        match &self.incoming {
+            Some(incoming) => incoming.table().may_match(query),
+            None => self.rank == Rank::Ultrapeer,
+        }
+    }
+
+    /// Bytes of memory that its table takes.
+    pub fn table_bytes(&self) -> usize {
+        self.incoming.as_ref().map_or(0, |incoming| incoming.bytes())
+    }
+}
+
+/// A host that was sent the first block of a handshake.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dial {
+    pub peer: Addr,
+    pub since: Time,
+    /// Whether as an ultrapeer.
+    pub offered: bool,
+}
+
+/// A host that was sent the second block.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Greeted {
+    pub peer: Addr,
+    pub since: Time,
+}
+
+impl Gnutella06 {
+    pub(super) fn linked(&self, peer: Addr) -> bool {
+        self.links.iter().any(|l| l.peer == peer)
+    }
+
+    fn dialling(&self, peer: Addr) -> bool {
+        self.dials.iter().any(|d| d.peer == peer)
+    }
+
+    pub(super) fn leaves(&self) -> usize {
+        self.links.iter().filter(|l| l.rank == Rank::Leaf).count()
+    }
+
+    pub(super) fn ultrapeers(&self) -> usize {
+        self.links.len() - self.leaves()
+    }
+
+    /// Whether it can take another link to a servent of this rank.
+    fn has_room(&self, rank: Rank) -> bool {
+        match (self.rank, rank) {
+            (Rank::Leaf, Rank::Leaf) => false,
+            (Rank::Leaf, Rank::Ultrapeer) => {
+                self.ultrapeers() < self.config.leaf_ultrapeers as usize
+            }
+            (Rank::Ultrapeer, Rank::Leaf) => self.leaves() < self.config.leaves as usize,
+            (Rank::Ultrapeer, Rank::Ultrapeer) => self.ultrapeers() < self.config.degree as usize,
+        }
+    }
+
+    /// Whether it would take a newcomer: only then does it answer pings with
+    /// its own address.
+    pub(super) fn takes_newcomers(&self) -> bool {
+        self.rank == Rank::Ultrapeer
+            && self.state == State::Member
+            && (self.has_room(Rank::Leaf) || self.has_room(Rank::Ultrapeer))
+    }
+
+    pub(super) fn enter(&mut self, cx: &mut Cx<'_, Self>, op: OpId, via: &[Addr]) {
+        if self.state != State::Outside {
+            let outcome = match self.state {
+                State::Member => Outcome::Done,
+                _ => Outcome::Failed(Reason::Refused),
+            };
+            return cx.finish(op, outcome);
+        }
+        self.start_upkeep(cx);
+        self.rank = Rank::Leaf;
+        self.table = Arc::new(self.fresh_table());
+        if via.is_empty() {
+            self.found(cx);
+            return cx.finish(op, Outcome::Done);
+        }
+        self.state = State::Joining { op, tries: self.config.join_tries };
+        self.contacts = via.iter().copied().filter(|a| *a != self.me).take(MAX_CONTACTS).collect();
+        self.learn_contacts();
+        self.refill(cx);
+    }
+
+    /// Puts the contacts among the hosts to dial, whatever became of earlier
+    /// attempts.
+    pub(super) fn learn_contacts(&mut self) {
+        for contact in &self.contacts {
+            // Taken out first, so that an earlier refusal does not count.
+            self.hosts.forget(*contact);
+            self.hosts.learn(*contact);
+        }
+    }
+
+    /// Says goodbye to all and forgets the network.
+    pub(super) fn quit(&mut self, cx: &mut Cx<'_, Self>) {
+        if let State::Joining { op, .. } = self.state {
+            cx.finish(op, Outcome::Failed(Reason::NotJoined));
+        }
+        self.state = State::Outside;
+        self.end_searches(cx);
+        self.dynamic.clear();
+        // Leaves are named where there are few ultrapeers: one of them may
+        // have to become the next.
+        let mut hosts: Vec<Addr> = self.peers_of(Rank::Ultrapeer).collect();
+        hosts.extend(
+            self.links.iter().filter(|l| l.rank == Rank::Leaf && l.reachable).map(|l| l.peer),
+        );
+        hosts.truncate(MAX_TRY);
+        self.part_from_all(cx, &hosts);
+        while let Some(dial) = self.dials.pop() {
+            cx.close(dial.peer);
+        }
+        while let Some(greeted) = self.greeted.pop() {
+            cx.close(greeted.peer);
+        }
+        self.rank = Rank::Leaf;
+    }
+
+    /// The peers of this rank.
+    pub(super) fn peers_of(&self, rank: Rank) -> impl Iterator<Item = Addr> {
+        self.links.iter().filter(move |l| l.rank == rank).map(|l| l.peer)
+    }
+
+    /// Ends all links.
+    pub(super) fn part_from_all(&mut self, cx: &mut Cx<'_, Self>, hosts: &[Addr]) {
+        while let Some(link) = self.links.pop() {
+            let hosts: Vec<Addr> = hosts.iter().copied().filter(|a| *a != link.peer).collect();
+            self.say_bye(cx, link.peer, LEAVING, &hosts);
+            self.not_asked_any_more(cx, link.peer);
+        }
+    }
+
+    fn say_bye(&mut self, cx: &mut Cx<'_, Self>, peer: Addr, code: u16, hosts: &[Addr]) {
+        let guid = Guid::fresh(cx.rng());
+        let body = Arc::new(ByeBody { code, hosts: hosts.into() });
+        cx.send(peer, Message::Bye { guid, body });
+        cx.close(peer);
+    }
+
+    /// Links that it lacks to other ultrapeers.
+    fn missing(&self) -> usize {
+        let wanted = match self.rank {
+            Rank::Leaf => self.config.leaf_ultrapeers as usize,
+            Rank::Ultrapeer => self.config.own_links(),
+        };
+        wanted.saturating_sub(self.ultrapeers())
+    }
+
+    /// Dials hosts from the cache, chosen at random, while links are missing.
+    pub(super) fn refill(&mut self, cx: &mut Cx<'_, Self>) {
+        let at_once = match self.state {
+            State::Outside => 0,
+            State::Joining { .. } => 1,
+            State::Member => self.missing(),
+        };
+        while self.dials.len() < at_once && self.dials_left > 0 {
+            let me = self.me;
+            let fits = |a| a != me && !self.linked(a) && !self.dialling(a);
+            let now = cx.now();
+            let Some(peer) = self.hosts.pick(cx.rng(), now, fits) else { break };
+            let offered = self.offers_ultrapeer(now);
+            self.dial(cx, peer, offered);
+        }
+        // Only a newcomer that nobody takes as a leaf comes as an ultrapeer.
+        if let State::Joining { op, tries } = self.state
+            && self.dials.is_empty()
+        {
+            match self.needed_by.take() {
+                Some(peer) => self.dial(cx, peer, true),
+                None => self.try_contacts_again(cx, op, tries),
+            }
+        }
+    }
+
+    /// Nobody known took the newcomer in. Contacts that are there may do so
+    /// later; those that could not be reached are no longer among them.
+    fn try_contacts_again(&mut self, cx: &mut Cx<'_, Self>, op: OpId, tries: u32) {
+        if tries > 1 && !self.contacts.is_empty() {
+            self.state = State::Joining { op, tries: tries - 1 };
+            cx.wake(self.config.join_retry, Timer::Choose);
+        } else {
+            self.state = State::Outside;
+            cx.finish(op, Outcome::Failed(Reason::NoContact));
+        }
+    }
+
+    /// It is time to dial more hosts: senders of pongs, or, as long as there
+    /// is no link to get pongs through, once more the contacts.
+    pub(super) fn choose(&mut self, cx: &mut Cx<'_, Self>) {
+        if matches!(self.state, State::Joining { .. }) && self.dials.is_empty() {
+            self.dials_left = self.config.dials_per_interval;
+            self.learn_contacts();
+        }
+        self.refill(cx);
+    }
+
+    /// Strikes off a host that could not be reached.
+    fn unreachable(&mut self, peer: Addr) {
+        self.hosts.forget(peer);
+        if matches!(self.state, State::Joining { .. }) {
+            self.contacts.retain(|c| *c != peer);
+        }
+    }
+
+    /// The headers of this servent.
+    fn headers(&self, ultrapeer: bool) -> Headers {
+        Headers {
+            ultrapeer: Some(ultrapeer),
+            listen: (!self.firewalled).then_some(self.me),
+            degree: ultrapeer.then_some(self.config.degree as u8),
+            max_ttl: ultrapeer.then_some(self.config.max_ttl),
+            ..Headers::default()
+        }
+    }
+
+    fn dial(&mut self, cx: &mut Cx<'_, Self>, peer: Addr, offered: bool) {
+        self.dials_left = self.dials_left.saturating_sub(1);
+        self.dials.push(Dial { peer, since: cx.now(), offered });
+        self.hosts.defer(peer, cx.now() + self.config.ping_interval);
+        let headers = Box::new(self.headers(offered));
+        cx.send(peer, Message::Connect { headers });
+        cx.wake(self.config.connect_timeout, Timer::Dial(peer));
+    }
+
+    /// Ends the attempt to reach `peer`, if there is one.
+    fn end_dial(&mut self, peer: Addr) -> Option<Dial> {
+        let at = self.dials.iter().position(|d| d.peer == peer)?;
+        Some(self.dials.swap_remove(at))
+    }
+
+    /// Ends the handshake that `peer` began, if there is one.
+    fn end_greeting(&mut self, peer: Addr) -> bool {
+        let at = self.greeted.iter().position(|g| g.peer == peer);
+        at.map(|at| self.greeted.swap_remove(at)).is_some()
+    }
+
+    fn add_link(&mut self, cx: &mut Cx<'_, Self>, peer: Addr, rank: Rank, headers: &Headers) {
+        let degree = headers.degree.unwrap_or(1).max(1);
+        let max_ttl = headers.max_ttl.unwrap_or(1).max(1);
+        let reachable = headers.listen.is_some();
+        let slot = self.links.len() as u32;
+        self.links.push(Link::new(peer, rank, reachable, degree, max_ttl));
+        cx.note(|| Note::TableChange { table: "link", slot, peer: Some(peer) });
+        if rank == Rank::Ultrapeer {
+            self.send_table(cx, peer);
+        }
+        if let State::Joining { op, .. } = self.state {
+            self.state = State::Member;
+            self.needed_by = None;
+            cx.finish(op, Outcome::Done);
+            self.ping(cx, peer);
+            cx.wake(self.config.pong_wait, Timer::Choose);
+        }
+    }
+
+    fn remove_link(&mut self, cx: &mut Cx<'_, Self>, peer: Addr) -> bool {
+        let Some(at) = self.links.iter().position(|l| l.peer == peer) else { return false };
+        let link = self.links.swap_remove(at);
+        cx.note(|| Note::TableChange { table: "link", slot: at as u32, peer: None });
+        if link.rank == Rank::Leaf {
+            self.table_changed(cx);
+        }
+        self.not_asked_any_more(cx, peer);
+        true
+    }
+
+    /// The first block of a handshake.
+    pub(super) fn on_connect(&mut self, cx: &mut Cx<'_, Self>, from: Addr, headers: &Headers) {
+        if self.firewalled {
+            // As if the connection could not be opened.
+            return cx.close(from);
+        }
+        if self.linked(from) {
+            // The other side must have forgotten; it dials again after this.
+            self.remove_link(cx, from);
+            return cx.close(from);
+        }
+        if self.dialling(from) {
+            // Both dial: the lower address goes on, the other gives way.
+            if self.me < from {
+                return;
+            }
+            self.end_dial(from);
+        }
+        if self.state != State::Member || self.greeted.len() >= MAX_GREETED {
+            return self.refuse(cx, from, None);
+        }
+        if self.rank == Rank::Leaf && self.links.is_empty() {
+            // Whoever asks may be all that is left of a network, too.
+            self.become_ultrapeer(cx);
+        }
+        if self.rank == Rank::Leaf {
+            return self.refuse(cx, from, None);
+        }
+        let offered = headers.ultrapeer == Some(true);
+        let needed = self.needs_ultrapeers();
+        let as_leaf = self.has_room(Rank::Leaf);
+        let as_ultrapeer = offered && self.has_room(Rank::Ultrapeer);
+        if !(as_ultrapeer || as_leaf && !(offered && needed)) {
+            return self.refuse(cx, from, Some(needed || !as_leaf));
+        }
+        self.greeted.retain(|g| g.peer != from);
+        self.greeted.push(Greeted { peer: from, since: cx.now() });
+        let mut answer = self.headers(true);
+        answer.ultrapeer_needed = Some(needed || !as_leaf);
+        cx.send(from, Message::Answer { code: OK, headers: Box::new(answer) });
+    }
+
+    /// Refuses a handshake and names hosts to try instead.
+    fn refuse(&mut self, cx: &mut Cx<'_, Self>, to: Addr, needed: Option<bool>) {
+        let mut headers = self.headers(self.rank == Rank::Ultrapeer);
+        headers.ultrapeer_needed = needed;
+        // A leaf knows its ultrapeers best, and they know others.
+        let mut hosts = match self.rank {
+            Rank::Leaf => self.peers_of(Rank::Ultrapeer).collect(),
+            Rank::Ultrapeer => Vec::new(),
+        };
+        let fits = |a| a != to && !hosts.contains(&a);
+        let more = self.hosts.sample(cx.rng(), MAX_TRY, fits);
+        hosts.extend(more);
+        hosts.truncate(MAX_TRY);
+        headers.try_ultrapeers = hosts;
+        cx.send(to, Message::Answer { code: UNAVAILABLE, headers: Box::new(headers) });
+    }
+
+    /// The second block of a handshake, or the third.
+    pub(super) fn on_answer(
+        &mut self,
+        cx: &mut Cx<'_, Self>,
+        from: Addr,
+        code: u16,
+        headers: &Headers,
+    ) {
+        if let Some(dial) = self.end_dial(from) {
+            self.learn_hosts(&headers.try_ultrapeers);
+            if code == OK && !self.linked(from) {
+                self.agree(cx, from, dial.offered, headers);
+            } else {
+                self.on_refused(cx, from, dial.offered, headers);
+            }
+        } else if self.end_greeting(from) {
+            let rank = if headers.ultrapeer == Some(true) { Rank::Ultrapeer } else { Rank::Leaf };
+            if code != OK || self.linked(from) {
+                return;
+            }
+            if self.rank == Rank::Ultrapeer && self.has_room(rank) {
+                self.add_link(cx, from, rank, headers);
+            } else {
+                self.say_bye(cx, from, UNAVAILABLE, &[]);
+            }
+        }
+    }
+
+    /// The acceptor agrees: the third block says as what the dialler comes.
+    fn agree(&mut self, cx: &mut Cx<'_, Self>, from: Addr, offered: bool, headers: &Headers) {
+        let guided = headers.ultrapeer_needed == Some(false);
+        if self.rank == Rank::Leaf && offered && !guided {
+            self.become_ultrapeer(cx);
+        }
+        if headers.ultrapeer != Some(true) || !self.has_room(Rank::Ultrapeer) {
+            let headers = Box::new(self.headers(self.rank == Rank::Ultrapeer));
+            cx.send(from, Message::Answer { code: UNAVAILABLE, headers });
+            return cx.close(from);
+        }
+        let answer = Box::new(self.headers(self.rank == Rank::Ultrapeer));
+        cx.send(from, Message::Answer { code: OK, headers: answer });
+        self.add_link(cx, from, Rank::Ultrapeer, headers);
+    }
+
+    fn on_refused(&mut self, cx: &mut Cx<'_, Self>, from: Addr, offered: bool, headers: &Headers) {
+        if headers.ultrapeer == Some(false) {
+            // A leaf takes nobody.
+            self.hosts.forget(from);
+        }
+        if headers.ultrapeer_needed == Some(true) && self.capable && !offered {
+            self.needed_by = Some(from);
+        }
+        if !self.linked(from) {
+            cx.close(from);
+        }
+        self.refill(cx);
+    }
+
+    fn learn_hosts(&mut self, hosts: &[Addr]) {
+        for host in hosts.iter().take(MAX_TRY).filter(|a| **a != self.me) {
+            self.hosts.learn(*host);
+        }
+    }
+
+    pub(super) fn on_bye(&mut self, cx: &mut Cx<'_, Self>, from: Addr, body: &ByeBody) {
+        let was_linked = self.remove_link(cx, from);
+        if !was_linked && !self.end_greeting(from) && self.end_dial(from).is_none() {
+            return;
+        }
+        cx.close(from);
+        self.learn_hosts(&body.hosts);
+        if body.code == LEAVING {
+            self.hosts.forget(from);
+        }
+        self.refill(cx);
+    }
+
+    pub(super) fn on_dial_timeout(&mut self, cx: &mut Cx<'_, Self>, peer: Addr) {
+        let timeout = self.config.connect_timeout;
+        let over = |d: &Dial| d.peer == peer && cx.now().since(d.since) >= timeout;
+        if self.dials.iter().any(over) {
+            self.end_dial(peer);
+            self.unreachable(peer);
+            cx.close(peer);
+            self.refill(cx);
+        }
+    }
+
+    /// Forgets handshakes that the dialler has not confirmed in time.
+    pub(super) fn drop_stale_greetings(&mut self, now: Time) {
+        let timeout = self.config.connect_timeout;
+        self.greeted.retain(|g| now.since(g.since) < timeout);
+    }
+
+    pub(super) fn on_stream_lost(&mut self, cx: &mut Cx<'_, Self>, peer: Addr) {
+        let was_linked = self.remove_link(cx, peer);
+        let was_dialled = self.end_dial(peer).is_some();
+        self.end_greeting(peer);
+        if was_linked || was_dialled {
+            self.unreachable(peer);
+            self.refill(cx);
+        }
+    }
+
+    /// Closes a stream that was opened for one exchange, unless it serves a
+    /// link as well.
+    pub(super) fn close_unless_linked(&self, cx: &mut Cx<'_, Self>, peer: Addr) {
+        let shaking = self.dialling(peer) || self.greeted.iter().any(|g| g.peer == peer);
+        if !self.linked(peer) && !shaking {
+            cx.close(peer);
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Query routing: which words may be found behind a link.
+//!
+//! A servent hashes each word that a query could ask it for into a slot of a
+//! table, and sends the table to its ultrapeers as a RESET and PATCHes. They
+//! pass a query on only where all of its words have their slots set. After C.
+//! Rohrs, Query Routing for the Gnutella Network, 2002.
+
+use std::sync::Arc;
+
+use crate::parts::servent::wire::name_urn;
+use crate::seam::{Item, Target};
+
+/// What a table entry holds that is out of reach: the number of hops from
+/// which on nobody cares.
+pub const INFINITY: u8 = 7;
+
+/// Data bytes that one PATCH message carries at most.
+pub const PATCH_BYTES: usize = 4096;
+
+/// The multiplier of the hash: the golden ratio's digits.
+const MULTIPLIER: u32 = 0x4F1B_BCDC;
+
+/// The hash of a word before it is cut to a table's size: its lower-case
+/// bytes, folded into four by exclusive or, times a constant.
+pub fn product(word: &str) -> u32 {
+    let folded = word.bytes().enumerate().fold(0_u32, |folded, (i, byte)| {
+        folded ^ u32::from(byte.to_ascii_lowercase()) << (i % 4 * 8)
+    });
+    folded.wrapping_mul(MULTIPLIER)
+}
+
+/// The slot of a word in a table of 2^`bits` slots: the top bits of its
+/// product.
+pub fn hash(word: &str, bits: u32) -> u32 {
+    cut(product(word), bits)
+}
+
+fn cut(product: u32, bits: u32) -> u32 {
+    if bits == 0 { 0 } else { product >> (32 - bits.min(32)) }
+}
+
+/// The products of everything that a query asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Products(Box<[u32]>);
+
+impl Products {
+    /// Those of `target`: of its words, or of the URN of a key, which stands
+    /// in tables as one word.
+    pub fn of(target: &Target) -> Self {
+        Self(match target {
+            Target::Exact(key) => [product(&name_urn(*key))].into(),
+            Target::Keywords(words) => words.words().map(product).collect(),
+        })
+    }
+}
+
+/// A QRP table: the set of slots within reach.
+///
+/// An entry of the specification counts hops up to an infinity; with one hop
+/// to go, as everybody uses it, it says yes or no. Kept as the sorted slots,
+/// since even an ultrapeer's table is nearly empty.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Table {
+    bits: u8,
+    slots: Vec<u16>,
+}
+
+impl Table {
+    /// An empty table of 2^`bits` slots, at most 2^16.
+    pub fn empty(bits: u32) -> Self {
+        Self { bits: bits.min(16) as u8, slots: Vec::new() }
+    }
+
+    /// The table for these items: the slots of their words and of their keys.
+    pub fn of<'a>(bits: u32, items: impl Iterator<Item = &'a Arc<Item>>) -> Self {
+        let mut table = Self::empty(bits);
+        for item in items {
+            let urn = name_urn(item.key());
+            let words = item.keywords().words().chain([urn.as_str()]);
+            table.slots.extend(words.map(|word| hash(word, bits) as u16));
+        }
+        table.sort();
+        table
+    }
+
+    fn sort(&mut self) {
+        self.slots.sort_unstable();
+        self.slots.dedup();
+        self.slots.shrink_to_fit();
+    }
+
+    /// The union of tables, each brought to 2^`bits` slots. A slot of a
+    /// smaller table becomes all that it stands for.
+    pub fn union<'a>(bits: u32, tables: impl Iterator<Item = &'a Self>) -> Self {
+        let mut merged = Self::empty(bits);
+        let bits = u32::from(merged.bits);
+        for table in tables {
+            let theirs = u32::from(table.bits);
+            let slots = table.slots.iter().map(|slot| u32::from(*slot));
+            if theirs >= bits {
+                merged.slots.extend(slots.map(|slot| (slot >> (theirs - bits)) as u16));
+            } else {
+                let wider = bits - theirs;
+                let all = slots.flat_map(|slot| slot << wider..(slot + 1) << wider);
+                merged.slots.extend(all.map(|slot| slot as u16));
+            }
+        }
+        merged.sort();
+        merged
+    }
+
+    /// Whether something that matches may be behind this table.
+    pub fn may_match(&self, query: &Products) -> bool {
+        let bits = u32::from(self.bits);
+        let set = |product| self.slots.binary_search(&(cut(product, bits) as u16)).is_ok();
+        !query.0.is_empty() && query.0.iter().all(|product| set(*product))
+    }
+
+    /// Slots set.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether no slot is set.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Slots there are.
+    pub fn size(&self) -> u32 {
+        1 << self.bits
+    }
+
+    /// Bytes of memory held.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.slots.capacity() * size_of::<u16>()
+    }
+
+    /// The entries of a patch that turns `self` into `to`, of 4 or 8 bits
+    /// each: what a slot's hops change by.
+    pub fn difference(&self, to: &Self, entry_bits: u8) -> Vec<u8> {
+        let size = to.size() as usize;
+        let mut entries = vec![0; if entry_bits == 4 { size.div_ceil(2) } else { size }];
+        let reach = INFINITY as i8 - 1;
+        let mut put = |slot: u16, delta: i8| {
+            let at = usize::from(slot);
+            if entry_bits == 4 {
+                let nibble = delta as u8 & 0x0f;
+                entries[at / 2] |= if at.is_multiple_of(2) { nibble << 4 } else { nibble };
+            } else {
+                entries[at] = delta as u8;
+            }
+        };
+        let gone = self.slots.iter().filter(|slot| to.slots.binary_search(slot).is_err());
+        gone.for_each(|slot| put(*slot, reach));
+        let new = to.slots.iter().filter(|slot| self.slots.binary_search(slot).is_err());
+        new.for_each(|slot| put(*slot, -reach));
+        entries
+    }
+
+    /// Applies the entries of a patch. `None` when they are not as many as the
+    /// table has slots.
+    pub fn patched(&self, entries: &[u8], entry_bits: u8) -> Option<Self> {
+        let size = self.size() as usize;
+        let wanted = if entry_bits == 4 { size.div_ceil(2) } else { size };
+        if entries.len() != wanted {
+            return None;
+        }
+        let mut change = Vec::new();
+        for (at, &byte) in entries.iter().enumerate().filter(|(_, byte)| **byte != 0) {
+            if entry_bits == 4 {
+                // The high nibble first, each with its own sign.
+                change.push((at * 2, byte as i8 >> 4));
+                change.push((at * 2 + 1, (byte << 4) as i8 >> 4));
+            } else {
+                change.push((at, byte as i8));
+            }
+        }
+        let mut slots = self.slots.clone();
+        let dropped = change.iter().filter(|(_, delta)| *delta > 0);
+        let dropped: Vec<u16> = dropped.map(|(slot, _)| *slot as u16).collect();
+        if !dropped.is_empty() {
+            slots.retain(|slot| dropped.binary_search(slot).is_err());
+        }
+        slots.extend(change.iter().filter(|(_, delta)| *delta < 0).map(|(slot, _)| *slot as u16));
+        let mut table = Self { bits: self.bits, slots };
+        table.sort();
+        Some(table)
+    }
+}
+
+/// One PATCH message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PatchBody {
+    /// Which message of its sequence, from 1.
+    pub seq: u8,
+    /// Messages in the sequence.
+    pub of: u8,
+    /// Whether the data of the sequence is one zlib stream.
+    pub zlib: bool,
+    /// Bits of an entry: 4 or 8.
+    pub entry_bits: u8,
+    /// The entries, or a part of them.
+    pub data: Box<[u8]>,
+}
+
+/// The messages that turn the table `from` at the other side into `to`:
+/// compressed where that is shorter, in parts of at most [`PATCH_BYTES`].
+pub fn patches(from: &Table, to: &Table, entry_bits: u8) -> Vec<Arc<PatchBody>> {
+    let entries = from.difference(to, entry_bits);
+    let packed = miniz_oxide::deflate::compress_to_vec_zlib(&entries, 1);
+    let zlib = packed.len() < entries.len();
+    let data = if zlib { packed } else { entries };
+    let of = data.len().div_ceil(PATCH_BYTES) as u8;
+    let part = |(seq, data): (u8, &[u8])| {
+        Arc::new(PatchBody { seq, of, zlib, entry_bits, data: data.into() })
+    };
+    (1..).zip(data.chunks(PATCH_BYTES)).map(part).collect()
+}
+
+/// A table as it comes in from another servent.
+#[derive(Clone, Debug, Default)]
+pub struct Incoming {
+    table: Arc<Table>,
+    /// Data of the sequence that is under way.
+    parts: Vec<u8>,
+    /// Messages of it that have come.
+    seq: u8,
+}
+
+impl Incoming {
+    /// What a RESET starts: an empty table of `size` slots. `None` when that is
+    /// no power of two up to 65,536.
+    pub fn reset(size: u32) -> Option<Self> {
+        let fits = size.is_power_of_two() && size <= 1 << 16;
+        let table = Arc::new(Table::empty(size.trailing_zeros()));
+        fits.then(|| Self { table, ..Self::default() })
+    }
+
+    /// A table that was received long ago.
+    pub fn settled(table: Arc<Table>) -> Self {
+        Self { table, ..Self::default() }
+    }
+
+    /// The table as far as complete sequences tell.
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    /// Takes the next PATCH message. False when it does not fit: wrong order,
+    /// wrong length, or a stream that cannot be inflated. The table then stays
+    /// as it was.
+    pub fn take(&mut self, patch: &PatchBody) -> bool {
+        if patch.seq == 1 {
+            self.parts.clear();
+            self.seq = 0;
+        }
+        let most = self.table.size() as usize + PATCH_BYTES;
+        let in_order = patch.seq == self.seq.wrapping_add(1) && patch.seq <= patch.of;
+        if !in_order || self.parts.len() + patch.data.len() > most {
+            self.parts = Vec::new();
+            self.seq = 0;
+            return false;
+        }
+        self.seq = patch.seq;
+        self.parts.extend_from_slice(&patch.data);
+        if patch.seq < patch.of {
+            return true;
+        }
+        let parts = core::mem::take(&mut self.parts);
+        self.seq = 0;
+        let entries = if patch.zlib {
+            let limit = self.table.size() as usize;
+            miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&parts, limit).ok()
+        } else {
+            Some(parts)
+        };
+        let patched = entries.and_then(|e| self.table.patched(&e, patch.entry_bits));
+        patched.map(|table| self.table = Arc::new(table)).is_some()
+    }
+
+    /// Bytes of memory held.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.parts.capacity() + self.table.bytes()
+    }
+}

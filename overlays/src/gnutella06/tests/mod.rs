@@ -1,0 +1,5 @@
+mod bench;
+mod codec;
+mod handshake;
+mod protocol;
+mod qrp;
