@@ -27,6 +27,7 @@ macro_rules! register {
 register! {
     overlays::napster::Napster,
     overlays::gnutella::Gnutella,
+    overlays::gnutella06::Gnutella06,
     overlays::chord::Chord,
     overlays::can::Can,
     overlays::client_server::ClientServer,

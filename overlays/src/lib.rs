@@ -17,6 +17,7 @@ pub mod can;
 pub mod chord;
 pub mod client_server;
 pub mod gnutella;
+pub mod gnutella06;
 pub mod napster;
 pub mod parts;
 pub mod replication;

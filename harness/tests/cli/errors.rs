@@ -20,7 +20,7 @@ fn unknown_names_suggest_the_nearest() {
     refused(
         &Tool::new("names"),
         &[
-            ("sim chrod", &["`chrod`", "did you mean chord?", "napster, gnutella, chord"]),
+            ("sim chrod", &["`chrod`", "did you mean chord?", "napster, gnutella, gnutella06"]),
             ("compare -o gnutela", &["`gnutela`", "did you mean gnutella?"]),
             ("live napstr", &["did you mean napster?"]),
             ("check -o cord", &["did you mean chord?"]),
