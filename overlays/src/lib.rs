@@ -13,6 +13,7 @@
 // overlay can move here from the examples without a change.
 extern crate self as overlays;
 
+pub mod bittorrent;
 pub mod can;
 pub mod chord;
 pub mod client_server;
