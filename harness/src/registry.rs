@@ -30,6 +30,7 @@ register! {
     overlays::gnutella06::Gnutella06,
     overlays::chord::Chord,
     overlays::can::Can,
+    overlays::pastry::Pastry,
     overlays::bittorrent::BitTorrent,
     overlays::client_server::ClientServer,
     overlays::replication::Replication,

@@ -21,6 +21,7 @@ pub mod gnutella;
 pub mod gnutella06;
 pub mod napster;
 pub mod parts;
+pub mod pastry;
 pub mod replication;
 pub mod seam;
 

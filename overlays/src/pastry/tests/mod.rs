@@ -1,0 +1,7 @@
+//! Tests of Pastry: tables and sets, the wire format, a handful of nodes.
+
+mod bench;
+mod codec;
+mod golden;
+mod protocol;
+mod tables;
