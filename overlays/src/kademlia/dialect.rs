@@ -1,0 +1,47 @@
+//! What sets Kademlia, Mainline and KAD apart.
+
+use core::fmt;
+
+use super::config::{Config, Settings};
+use super::message::{Body, Message};
+use crate::{About, Key, Profile, Reader, WireError, Writer};
+
+/// A protocol of the Kademlia family: its defaults and its wire format. What
+/// its nodes do is the same code for all, steered by [`Settings`].
+pub trait Dialect: Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
+    /// Name, source and theory.
+    const ABOUT: About;
+    /// The names of its message kinds.
+    const KINDS: &'static [&'static str];
+    /// Bytes of an identifier on the wire.
+    const KEY_BYTES: usize = Key::BYTES;
+    /// Whether records name their items. Where they do not, a searcher asks
+    /// the providers what they have.
+    const NAMES_ITEMS: bool = true;
+    /// How many records a search is taken to want where its messages do not
+    /// say.
+    const WANTED: Option<u16> = None;
+
+    /// Its parameters by default.
+    fn settings() -> Settings;
+
+    /// The identifier of the node with this profile.
+    fn id(config: &Config<Self>, profile: &Profile) -> Key {
+        profile.id.truncated(config.bits())
+    }
+
+    /// Which of [`Dialect::KINDS`] a body is.
+    fn kind(body: &Body) -> usize;
+
+    /// How many bytes [`Dialect::encode`] writes.
+    fn encoded_len(message: &Message<Self>) -> usize;
+
+    /// Writes a message.
+    fn encode(message: &Message<Self>, w: &mut Writer);
+
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// When the bytes are not a message.
+    fn decode(r: &mut Reader<'_>) -> Result<Message<Self>, WireError>;
+}
