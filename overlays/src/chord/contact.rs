@@ -1,5 +1,7 @@
 //! What a node knows of another.
 
+use smallvec::SmallVec;
+
 use crate::{Addr, Key, Reader, WireError, Writer};
 
 /// A virtual node as others know it: its place on the ring and where it is
@@ -14,9 +16,18 @@ pub struct Contact {
     pub vnode: u16,
 }
 
+/// A short list of contacts: as long as an answer names, it is in one piece.
+pub(super) type ContactList = SmallVec<[Contact; 8]>;
+
 impl Contact {
     /// Bytes of a contact on the wire.
     pub const BYTES: usize = Key::BYTES + Addr::BYTES + 2;
+
+    /// Where it is reached.
+    #[inline]
+    pub(super) const fn place(&self) -> (Addr, u16) {
+        (self.addr, self.vnode)
+    }
 
     /// Writes identifier, address, number.
     pub fn encode(&self, w: &mut Writer) {

@@ -66,10 +66,16 @@ impl FingerTable {
     /// How many contacts begin at or before finger `index`.
     #[inline]
     fn rank(&self, index: u32) -> usize {
-        let word = (index / 32) as usize;
-        let mask = u32::MAX >> (31 - index % 32);
-        let whole: u32 = self.begins[..word].iter().map(|w| w.count_ones()).sum();
-        (whole + (self.begins[word] & mask).count_ones()) as usize
+        let [a, b, c, d, e] = self.begins.map(u64::from);
+        let (low, middle) = (a | b << 32, c | d << 32);
+        // The bits of a word up to and including one of them.
+        let upto = |word: u64, bit: u32| word << (63 - bit % 64);
+        let count = match index / 64 {
+            0 => upto(low, index).count_ones(),
+            1 => low.count_ones() + upto(middle, index).count_ones(),
+            _ => low.count_ones() + middle.count_ones() + upto(e, index).count_ones(),
+        };
+        count as usize
     }
 
     /// The contact at `place` among the distinct ones.
@@ -128,11 +134,16 @@ impl FingerTable {
     pub(super) fn preceding(&self, me: Key, key: Key, bits: u32) -> impl Iterator<Item = Contact> {
         let end = self.rank(Self::interval(me, key, bits)).min(self.heads.len());
         let (from, to) = (me.prefix64(), key.prefix64());
-        let precedes = move |place: &usize| {
-            let by_prefix = nearer_by_prefix(from, self.heads[*place].prefix, to);
-            by_prefix.unwrap_or_else(|| self.at(*place).is_some_and(|c| nearer(me, c.key, key)))
-        };
-        let last = (0..end).rev().find(precedes).map_or(0, |place| place + 1);
+        let mut last = end;
+        while let Some(head) = self.heads[..last].last() {
+            let place = last - 1;
+            let precedes = nearer_by_prefix(from, head.prefix, to)
+                .unwrap_or_else(|| self.at(place).is_some_and(|c| nearer(me, c.key, key)));
+            if precedes {
+                break;
+            }
+            last = place;
+        }
         (0..last).rev().filter_map(|place| self.at(place))
     }
 

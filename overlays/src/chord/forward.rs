@@ -91,7 +91,7 @@ impl Chord {
         let others = match &forward.message {
             Message::Route { key, .. } => self
                 .vnode(forward.at)
-                .map_or_else(Vec::new, |v| v.candidates(*key, TRIES, &self.config)),
+                .map_or_else(Vec::new, |v| v.candidates(*key, TRIES, &self.config).into_vec()),
             _ => forward.owners.clone(),
         };
         let me = cx.me();

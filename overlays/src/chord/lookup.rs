@@ -1,11 +1,11 @@
 //! Lookups: from a key to its owner, iteratively or recursively.
 
 use super::config::Routing;
-use super::contact::Contact;
+use super::contact::{Contact, ContactList};
 use super::forward::Forward;
-use super::message::{Contacts, Errand, Message, Verdict};
+use super::message::{Errand, Message, Verdict};
 use super::request::{Client, Delivery, Finding, Request, Stage, Walk};
-use super::vnode::Step;
+use super::vnode::{Step, VirtualNode};
 use super::{Chord, Context, Phase, Timer};
 use crate::{Addr, Cause, Hit, Key, Outcome, Reason};
 
@@ -74,7 +74,7 @@ impl Chord {
                 if request.errand.is_none() {
                     return self.conclude(cx, request.client, Finding::Owner(owner));
                 }
-                let owners = self.vnode(vnode).map_or(vec![owner], |v| v.owners_from(&owner));
+                let owners = self.owners(vnode, owner).into_vec();
                 self.deliver(cx, request, owners);
             }
             Some(Known::Next(next, vnode)) => match self.config.routing {
@@ -202,6 +202,7 @@ impl Chord {
                 self.start_over(cx, request);
             }
             Stage::Resting => self.begin(cx, request),
+            Stage::Gone => {}
             Stage::Asking(walk) => {
                 let Some((addr, vnode)) = walk.waiting_for() else { return };
                 // Datagrams get lost: a second question before the verdict.
@@ -247,8 +248,15 @@ impl Chord {
         None
     }
 
-    fn candidates(&self, vnode: u16, key: Key) -> Vec<Contact> {
-        self.vnode(vnode).map_or_else(Vec::new, |v| v.candidates(key, CANDIDATES, &self.config))
+    fn candidates(&self, vnode: u16, key: Key) -> ContactList {
+        let candidates = |v: &VirtualNode| v.candidates(key, CANDIDATES, &self.config);
+        self.vnode(vnode).map_or_else(ContactList::new, candidates)
+    }
+
+    /// The owner of a key and those who follow it, as a virtual node sees it.
+    fn owners(&self, vnode: u16, owner: Contact) -> ContactList {
+        let owners = self.vnode(vnode).map(|v| v.owners_from(&owner));
+        owners.unwrap_or_else(|| core::iter::once(owner).collect())
     }
 
     /// Answers a step of another node's iterative lookup.
@@ -263,15 +271,11 @@ impl Chord {
         let key = key.truncated(self.config.id_bits);
         match self.consult(vnode, key) {
             Some(Known::Owner(owner, at)) => {
-                let nodes: Contacts = self
-                    .vnode(at)
-                    .map_or(vec![owner], |v| v.owners_from(&owner))
-                    .into_iter()
-                    .collect();
+                let nodes = self.owners(at, owner).into();
                 cx.send(from, Message::Owner { request, nodes });
             }
             Some(Known::Next(_, at)) => {
-                let nodes = self.candidates(at, key).into_iter().collect();
+                let nodes = self.candidates(at, key).into();
                 cx.send(from, Message::Closer { request, nodes });
             }
             None => {}
@@ -328,7 +332,7 @@ impl Chord {
                 None => cx.send(origin, Message::Located { request, owner }),
                 Some(_) if owner.addr == cx.me() => self.on_errand(cx, request, origin, errand),
                 Some(errand) => {
-                    let owners = self.vnode(at).map_or_else(Vec::new, |v| v.owners_from(&owner));
+                    let owners = self.owners(at, owner);
                     let message = Message::Deliver {
                         request,
                         origin,

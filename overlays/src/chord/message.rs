@@ -12,7 +12,7 @@
 
 use std::sync::Arc;
 
-use super::contact::Contact;
+use super::contact::{Contact, ContactList};
 use crate::{Addr, Hit, Key, Query, Reader, Wire, WireError, Writer};
 
 /// The version this module reads and writes.
@@ -117,17 +117,18 @@ pub struct Farewell {
 }
 
 /// A list of contacts behind one pointer, so that messages stay small; empty
-/// lists allocate nothing.
+/// lists allocate nothing, short ones once.
 #[derive(Clone, Debug, PartialEq, Default)]
-#[expect(clippy::box_collection, reason = "8 bytes in every message instead of 24")]
-pub struct Contacts(Option<Box<Vec<Contact>>>);
+pub struct Contacts(Option<Box<ContactList>>);
 
 impl Contacts {
     /// The list.
+    #[inline]
     pub fn as_slice(&self) -> &[Contact] {
         self.0.as_ref().map_or(&[], |list| list.as_slice())
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         2 + self.as_slice().len() * Contact::BYTES
     }
@@ -148,11 +149,14 @@ impl Contacts {
 impl FromIterator<Contact> for Contacts {
     /// The first `MAX_CONTACTS` of the iterator.
     fn from_iter<I: IntoIterator<Item = Contact>>(contacts: I) -> Self {
-        let mut contacts = contacts.into_iter().take(MAX_CONTACTS).peekable();
-        if contacts.peek().is_none() {
-            return Self(None);
-        }
-        Self(Some(Box::new(contacts.collect())))
+        contacts.into_iter().take(MAX_CONTACTS).collect::<ContactList>().into()
+    }
+}
+
+impl From<ContactList> for Contacts {
+    fn from(mut list: ContactList) -> Self {
+        list.truncate(MAX_CONTACTS);
+        Self((!list.is_empty()).then(|| Box::new(list)))
     }
 }
 
@@ -329,6 +333,7 @@ pub enum Message {
     },
 }
 
+#[inline]
 fn optional_contact_len(contact: Option<&Contact>) -> usize {
     1 + contact.map_or(0, |_| Contact::BYTES)
 }
@@ -385,6 +390,7 @@ impl Wire for Message {
         "Leaving",
     ];
 
+    #[inline]
     fn kind(&self) -> usize {
         match self {
             Self::FindNext { .. } => 0,
@@ -410,6 +416,7 @@ impl Wire for Message {
         }
     }
 
+    #[inline]
     fn is_reply(&self) -> bool {
         matches!(
             self,
@@ -425,6 +432,7 @@ impl Wire for Message {
         )
     }
 
+    #[inline]
     fn encoded_len(&self) -> usize {
         2 + match self {
             Self::FindNext { .. } => 6 + Key::BYTES,

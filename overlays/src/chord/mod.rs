@@ -51,7 +51,7 @@ pub use message::Message;
 
 use crate::{
     About, Addr, Census, Cx, Footprint, Growth, Item, Key, Machine, OpId, Outcome, Overlay,
-    Profile, Query, Reason, Rng, SearchPower, Target, Theory,
+    Profile, Query, Reason, Rng, SearchPower, Target, Theory, prefetch,
 };
 use forward::Forwards;
 use keeping::Holdings;
@@ -288,8 +288,18 @@ impl Machine for Chord {
         }
     }
 
+    #[inline]
     fn warm(&self) {
-        self.primary.fingers.warm();
+        self.primary.warm();
+        self.requests.warm();
+    }
+
+    #[inline]
+    fn warm_for(&self, message: &Message) {
+        if let Message::Closer { request, nodes } | Message::Owner { request, nodes } = message {
+            prefetch(nodes.as_slice());
+            self.requests.warm_walk(*request);
+        }
     }
 
     fn on_timer(&mut self, cx: &mut Cx<'_, Self>, timer: Timer) {

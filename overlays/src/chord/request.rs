@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::contact::Contact;
 use super::message::Errand;
-use crate::{Addr, Hit, Key, OpId, Reason};
+use crate::{Addr, Hit, Key, OpId, Reason, prefetch};
 
 /// Who wants to know how a request ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,12 @@ pub(super) struct Request {
     pub(super) stage: Stage,
 }
 
+impl Request {
+    fn is_gone(&self) -> bool {
+        matches!(self.stage, Stage::Gone)
+    }
+}
+
 /// What a request waits for.
 #[derive(Clone, Debug)]
 pub(super) enum Stage {
@@ -69,15 +77,17 @@ pub(super) enum Stage {
     Moving(Box<Move>),
     /// Time to pass before it starts again.
     Resting,
+    /// Nothing: it was taken out, and its place is kept for now.
+    Gone,
 }
 
 /// An iterative lookup: whom to ask next.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Walk {
     /// Nodes still to ask; the best is last.
-    ahead: Vec<Contact>,
+    ahead: SmallVec<[Contact; 16]>,
     /// Nodes asked, in order; the last is being waited for.
-    asked: Vec<(Addr, u16)>,
+    asked: SmallVec<[(Addr, u16); 8]>,
     /// Whether the last was asked again.
     pub(super) again: bool,
 }
@@ -90,9 +100,11 @@ impl Walk {
     /// come from nearer the key.
     pub(super) fn add(&mut self, nodes: &[Contact], me: Addr) {
         for node in nodes.iter().rev() {
-            let who = (node.addr, node.vnode);
+            let who = node.place();
             if node.addr != me && !self.asked.contains(&who) {
-                self.ahead.retain(|c| (c.addr, c.vnode) != who);
+                if let Some(at) = self.ahead.iter().position(|c| c.place() == who) {
+                    self.ahead.remove(at);
+                }
                 self.ahead.push(*node);
             }
         }
@@ -137,11 +149,20 @@ pub(super) struct Move {
 }
 
 /// All requests of a node, by number.
+///
+/// One that is taken out leaves its place behind, since mostly it is put back
+/// at once, one step further, and a node that refreshes its fingers has more
+/// than a hundred open.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     open: Vec<Request>,
+    /// How many places in `open` are left behind.
+    gone: u32,
     last: u32,
 }
+
+/// Places left behind that are not worth closing ranks for.
+const FEW: usize = 8;
 
 impl Requests {
     /// A fresh number.
@@ -156,36 +177,80 @@ impl Requests {
             // Most nodes have one request open or none: room for one at first.
             self.open.reserve_exact(self.open.len().max(1));
         }
-        let place = self.open.iter().rposition(|r| r.id < request.id).map_or(0, |i| i + 1);
-        self.open.insert(place, request);
+        if self.open.last().is_none_or(|last| last.id < request.id) {
+            return self.open.push(request);
+        }
+        match self.open.binary_search_by_key(&request.id, |r| r.id) {
+            Ok(at) => {
+                self.gone -= u32::from(self.open[at].is_gone());
+                self.open[at] = request;
+            }
+            Err(at) => self.open.insert(at, request),
+        }
+    }
+
+    /// Where the request with this number most likely stands: those that one
+    /// refresh of the fingers opens have successive numbers.
+    #[inline]
+    fn likely_place(&self, id: u32) -> usize {
+        self.open.first().map_or(0, |first| id.wrapping_sub(first.id) as usize)
+    }
+
+    /// Starts fetching the first places.
+    #[inline]
+    pub(super) fn warm(&self) {
+        prefetch(&self.open[..self.open.len().min(FEW)]);
+    }
+
+    /// Starts fetching what the iterative lookup with this number will read.
+    #[inline]
+    pub(super) fn warm_walk(&self, id: u32) {
+        if let Some(Request { stage: Stage::Asking(walk), .. }) =
+            self.open.get(self.likely_place(id))
+        {
+            prefetch(&**walk);
+        }
     }
 
     /// The request with this number.
     pub(super) fn get(&mut self, id: u32) -> Option<&mut Request> {
-        let at = self.open.binary_search_by_key(&id, |r| r.id).ok()?;
-        self.open.get_mut(at)
+        let likely = self.likely_place(id);
+        let at = match self.open.get(likely) {
+            Some(request) if request.id == id => likely,
+            _ => self.open.binary_search_by_key(&id, |r| r.id).ok()?,
+        };
+        self.open.get_mut(at).filter(|r| !r.is_gone())
     }
 
     /// Takes the request with this number out.
     pub(super) fn take(&mut self, id: u32) -> Option<Request> {
-        let at = self.open.binary_search_by_key(&id, |r| r.id).ok()?;
-        let request = self.open.remove(at);
+        let request = self.get(id)?;
+        let left = Request { errand: None, stage: Stage::Gone, ..*request };
+        let request = core::mem::replace(request, left);
+        self.gone += 1;
+        while self.open.last().is_some_and(Request::is_gone) {
+            self.open.pop();
+            self.gone -= 1;
+        }
         if self.open.is_empty() {
             // Few nodes wait for anything at a time: what one gives back,
             // the next takes.
             self.open = Vec::new();
+        } else if self.gone as usize > FEW.max(self.len()) {
+            self.open.retain(|r| !r.is_gone());
+            self.gone = 0;
         }
         Some(request)
     }
 
     /// How many are open.
     pub(super) fn len(&self) -> usize {
-        self.open.len()
+        self.open.len() - self.gone as usize
     }
 
     /// All that are open.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Request> {
-        self.open.iter()
+        self.open.iter().filter(|r| !r.is_gone())
     }
 
     /// Bytes on the heap, roughly.

@@ -1,9 +1,9 @@
 //! One place on the ring: pointers, and the choice of the next hop.
 
 use super::config::{Config, NextHop};
-use super::contact::{Contact, nearer, reach};
+use super::contact::{Contact, ContactList, nearer};
 use super::finger_table::FingerTable;
-use crate::{Addr, Key};
+use crate::{Addr, Key, prefetch};
 
 /// A virtual node: an identifier with its own successors, predecessor and
 /// fingers.
@@ -60,6 +60,13 @@ impl VirtualNode {
             candidates_asked: 0,
             last_fixed: 0,
         }
+    }
+
+    /// Starts fetching what a search will read.
+    #[inline]
+    pub(super) fn warm(&self) {
+        self.fingers.warm();
+        prefetch(&*self.further);
     }
 
     /// The successor list.
@@ -190,16 +197,24 @@ impl VirtualNode {
     /// Nodes to ask about `key`, best first, at most `limit`: the next hop,
     /// then whatever else precedes the key, so that the asker can go around
     /// the dead.
-    pub(super) fn candidates(&self, key: Key, limit: usize, config: &Config) -> Vec<Contact> {
+    pub(super) fn candidates(&self, key: Key, limit: usize, config: &Config) -> ContactList {
         let me = self.me.key;
-        let mut best = vec![self.next_hop(key, config)];
-        let listed = self.successors().filter(|s| nearer(me, s.key, key)).copied();
-        let mut others: Vec<Contact> =
-            self.fingers.preceding(me, key, config.id_bits).take(limit).chain(listed).collect();
-        others.sort_by_key(|c| core::cmp::Reverse(reach(me, c.key)));
-        for contact in others {
-            if best.len() < limit && !best.contains(&contact) {
-                best.push(contact);
+        let mut best = ContactList::new();
+        best.push(self.next_hop(key, config));
+        // Fingers and successors are each in order: merged, farthest first.
+        let mut fingers = self.fingers.preceding(me, key, config.id_bits).take(limit).peekable();
+        let successor = Some(&self.successor).filter(|s| s.key != me);
+        let listed = self.further.iter().rev().chain(successor);
+        let mut listed = listed.filter(|s| nearer(me, s.key, key)).copied().peekable();
+        while best.len() < limit {
+            let finger_next = match (fingers.peek(), listed.peek()) {
+                (Some(finger), Some(listed)) => !nearer(me, finger.key, listed.key),
+                (finger, _) => finger.is_some(),
+            };
+            let next = if finger_next { fingers.next() } else { listed.next() };
+            let Some(next) = next else { break };
+            if !best.contains(&next) {
+                best.push(next);
             }
         }
         best.retain(|c| c.key != me);
@@ -207,9 +222,9 @@ impl VirtualNode {
     }
 
     /// The successors from the first one at or after `key` on.
-    pub(super) fn owners_from(&self, owner: &Contact) -> Vec<Contact> {
+    pub(super) fn owners_from(&self, owner: &Contact) -> ContactList {
         if owner.key == self.me.key {
-            return vec![*owner];
+            return core::iter::once(*owner).collect();
         }
         self.successors().skip_while(|s| *s != owner).copied().collect()
     }

@@ -46,6 +46,12 @@ pub trait Machine: Sized {
     /// for memory overlaps with other work. Doing nothing is always right.
     fn warm(&self) {}
 
+    /// Like [`Machine::warm`], a little later and for one message: what `warm`
+    /// fetched has come by now, and can be followed to where it points.
+    fn warm_for(&self, message: &Self::Message) {
+        let _ = message;
+    }
+
     /// How a message travels.
     fn transport(message: &Self::Message) -> Transport {
         let _ = message;
