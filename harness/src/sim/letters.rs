@@ -10,6 +10,10 @@ pub(super) struct Letter<M> {
     pub cause: Cause,
     /// The stream it travels on, or zero for a datagram.
     pub stream: u32,
+    /// The message's encoded length.
+    pub bytes: u32,
+    /// The message's kind.
+    pub kind: u8,
 }
 
 /// The letters in flight, addressed by slot. Slots are reused, last freed
@@ -51,6 +55,12 @@ impl<M> Letters<M> {
         if let Some(letter) = self.slots.get(slot as usize) {
             prefetch(letter);
         }
+    }
+
+    /// The letter in `slot`, which stays there.
+    #[inline]
+    pub fn peek(&self, slot: u32) -> Option<&Letter<M>> {
+        self.slots.get(slot as usize)?.as_ref()
     }
 
     /// How many letters are in flight.

@@ -147,6 +147,8 @@ pub(super) struct Operations {
     slots: Vec<u32>,
     live: Vec<Option<Operation>>,
     free: Vec<u32>,
+    /// How many have not ended.
+    unended: usize,
 }
 
 const GONE: u32 = u32::MAX;
@@ -167,6 +169,7 @@ impl Operations {
             }
         };
         self.slots.push(slot);
+        self.unended += 1;
         id
     }
 
@@ -236,7 +239,9 @@ impl Operations {
 
     /// Notes the end. Returns whether it was the first.
     pub fn finish(&mut self, id: OpId, cause: Cause, now: Time, outcome: &Outcome) -> bool {
-        self.get_mut(id).is_some_and(|op| op.finish(cause, now, outcome))
+        let is_first = self.get_mut(id).is_some_and(|op| op.finish(cause, now, outcome));
+        self.unended -= usize::from(is_first);
+        is_first
     }
 
     /// The operations that started at `node` and have not ended.
@@ -259,7 +264,13 @@ impl Operations {
         self.slots.fill(GONE);
         self.live.clear();
         self.free.clear();
+        self.unended = 0;
         left
+    }
+
+    /// How many operations have not ended.
+    pub const fn unended(&self) -> usize {
+        self.unended
     }
 
     /// How many operations are under way.

@@ -1,5 +1,7 @@
 //! Everything of a simulation but the machines.
 
+use std::collections::VecDeque;
+
 use overlays::{
     Action, Addr, Cause, Effect, Note, OpId, Outcome, Overlay, Reason, Rng, Span, Time, Transport,
     Wire,
@@ -45,8 +47,8 @@ pub(super) struct Outside<O: Overlay> {
     pub recorder: Option<Recorder>,
     pub samples: Option<Samples<O::Message>>,
     /// Ends to tell the driver of, in order.
-    pub ended: Vec<(OpId, Outcome)>,
-    pub closed: Vec<Operation>,
+    pub ended: VecDeque<(OpId, Outcome)>,
+    pub closed: VecDeque<Operation>,
     /// Ends of operations that had ended before: each is a bug of the overlay.
     pub surplus_ends: u64,
 }
@@ -66,7 +68,7 @@ impl<O: Overlay> Outside<O> {
     #[inline]
     pub fn release(&mut self, op: OpId) {
         if let Some(operation) = self.operations.release(op) {
-            self.closed.push(operation);
+            self.closed.push_back(operation);
         }
     }
 
@@ -106,7 +108,7 @@ impl<O: Overlay> Outside<O> {
             let cause = Cause { op, ..cause };
             self.record(|r, at| r.operation_end(at, cause, node, &outcome));
             self.operations.hold(op);
-            self.ended.push((op, outcome));
+            self.ended.push_back((op, outcome));
         } else {
             self.surplus_ends += 1;
         }
@@ -115,8 +117,8 @@ impl<O: Overlay> Outside<O> {
     #[inline]
     pub fn send(&mut self, from: u32, cause: Cause, to: Addr, message: O::Message) {
         let cause = cause.next(message.is_reply());
-        let bytes = message.encoded_len() as u64;
-        let kind = message.kind();
+        let (kind, len) = (message.kind(), message.encoded_len());
+        let bytes = len as u64;
         if let Some(samples) = &mut self.samples {
             samples.take(&message);
         }
@@ -141,7 +143,9 @@ impl<O: Overlay> Outside<O> {
         match arrival {
             Some(at) => {
                 self.operations.hold(cause.op);
-                let slot = self.letters.post(Letter { message, from, cause, stream: serial });
+                let (bytes, kind) = (len as u32, kind as u8);
+                let letter = Letter { message, from, cause, stream: serial, bytes, kind };
+                let slot = self.letters.post(letter);
                 self.queue.push(at, Event { node: to, kind: Kind::Letter(slot) });
             }
             None => {
@@ -154,10 +158,12 @@ impl<O: Overlay> Outside<O> {
 
     pub fn forge(&mut self, from: Addr, to: u32, message: O::Message) {
         let cause = Cause::UPKEEP.next(message.is_reply());
-        let (kind, bytes) = (message.kind(), message.encoded_len() as u64);
+        let (kind, len) = (message.kind(), message.encoded_len());
+        let bytes = len as u64;
         self.traffic.count_sent(kind, bytes, true);
         self.record(|r, at| r.send(at, cause, from.index(), to, O::Message::KINDS[kind], bytes));
-        let slot = self.letters.post(Letter { message, from, cause, stream: 0 });
+        let (bytes, kind) = (len as u32, kind as u8);
+        let slot = self.letters.post(Letter { message, from, cause, stream: 0, bytes, kind });
         self.queue.push(self.now, Event { node: to, kind: Kind::Letter(slot) });
     }
 
@@ -249,14 +255,8 @@ impl<O: Overlay> Outside<O> {
 
     /// Whether an arriving letter reaches the machine; counts it either way.
     #[inline]
-    pub fn admit(
-        &mut self,
-        to: u32,
-        from: Addr,
-        cause: Cause,
-        stream: u32,
-        message: &O::Message,
-    ) -> bool {
+    pub fn admit(&mut self, to: u32, letter: &Letter<O::Message>) -> bool {
+        let Letter { from, cause, stream, .. } = *letter;
         let refused = if !self.status[to as usize].up {
             Some("node down")
         } else if stream != 0 && !self.links.is_open(to, from.index(), stream) {
@@ -270,20 +270,22 @@ impl<O: Overlay> Outside<O> {
             self.record(|r, at| r.drop(at, cause, to, from, why));
             return false;
         }
-        let kind = message.kind();
+        let kind = usize::from(letter.kind);
         self.traffic.delivered += 1;
-        self.trace_hash.delivery(self.now, from, to, kind, message.encoded_len());
+        self.trace_hash.delivery(self.now, from, to, kind, letter.bytes as usize);
         if self.settings.measure_load {
             self.received[to as usize] += 1;
         }
-        let is_reply = message.is_reply();
+        let message = &letter.message;
         if self.settings.measure_reach
-            && !is_reply
+            && !message.is_reply()
             && let Some(op) = self.operations.get_mut(cause.op)
         {
             op.receivers.push(to);
         }
-        self.record(|r, at| r.receive(at, cause, to, from, O::Message::KINDS[kind], is_reply));
+        self.record(|r, at| {
+            r.receive(at, cause, to, from, O::Message::KINDS[kind], message.is_reply());
+        });
         true
     }
 

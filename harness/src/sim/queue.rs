@@ -1,8 +1,8 @@
 //! The event queue: a hierarchical timing wheel.
 //!
 //! A time in microseconds is read as four digits: its *era* (the high 32
-//! bits, 71.6 minutes each), its *slot* in the era (12 bits, 1.05 s each), its
-//! *bucket* in the slot (12 bits, 256 µs each) and its *tick* in the bucket (8
+//! bits, 71.6 minutes each), its *slot* in the era (10 bits, 4.19 s each), its
+//! *bucket* in the slot (10 bits, 4.1 ms each) and its *tick* in the bucket (12
 //! bits). One bucket is open; events are popped from it. An event is filed by
 //! the highest digit in which it differs from the open bucket, and moves down
 //! when the wheel gets there: an era is spread over the slots, a slot over the
@@ -27,24 +27,34 @@ use overlays::Time;
 use chunks::{Chain, Chunks, Entry};
 use level::Level;
 
-const TICK_BITS: u32 = 8;
-const BUCKET_BITS: u32 = 12;
-const SLOT_BITS: u32 = 12;
+// A bucket is as wide as a bitmap of ticks allows, so that even a small network
+// has dozens of events in it: what opening it costs is shared among them, and
+// their memory is fetched ahead.
+const TICK_BITS: u32 = 12;
+const BUCKET_BITS: u32 = 10;
+const SLOT_BITS: u32 = 10;
 const TICKS: usize = 1 << TICK_BITS;
 const BUCKETS: usize = 1 << BUCKET_BITS;
 const SLOTS: usize = 1 << SLOT_BITS;
+/// Buckets that differ in less than this lie in one slot,
+const BUCKET_END: u64 = 1 << BUCKET_BITS;
+/// and in less than this in one era.
+const SLOT_END: u64 = 1 << (BUCKET_BITS + SLOT_BITS);
 
 /// Below this size, the library's sort beats counting ticks.
-const COUNTING_SORT_FROM: usize = 48;
+const COUNTING_SORT_FROM: usize = 1024;
 
 /// Events ordered by time and, at one time, by the order of being pushed.
 #[derive(Debug)]
 pub struct EventQueue<T> {
     /// The open bucket: the time of its events without the tick.
     open: u64,
-    /// What the bucket held when it opened, by time.
-    sorted: Vec<Entry<T>>,
-    /// How many of `sorted` were popped.
+    /// What the bucket held when it opened, in the order of being pushed.
+    opened: Vec<Entry<T>>,
+    /// The order of `opened`: places are sorted, since they are a quarter of
+    /// the size of events.
+    order: Vec<Place>,
+    /// How many of `order` were popped.
     popped: usize,
     /// What was pushed into the bucket after it opened, by tick.
     late: Level<TICKS>,
@@ -75,7 +85,8 @@ impl<T: Copy> EventQueue<T> {
     pub fn new() -> Self {
         Self {
             open: 0,
-            sorted: Vec::new(),
+            opened: Vec::new(),
+            order: Vec::new(),
             popped: 0,
             late: Level::new(),
             late_len: 0,
@@ -120,8 +131,8 @@ impl<T: Copy> EventQueue<T> {
                 self.late.push(pool, low, entry);
                 return;
             }
-            1..0x1000 => self.buckets.push(pool, low >> TICK_BITS, entry),
-            0x1000..0x100_0000 => self.slots.push(pool, low >> (TICK_BITS + BUCKET_BITS), entry),
+            1..BUCKET_END => self.buckets.push(pool, low >> TICK_BITS, entry),
+            BUCKET_END..SLOT_END => self.slots.push(pool, low >> (TICK_BITS + BUCKET_BITS), entry),
             _ => {
                 let era = (at.as_us() >> 32) as u32;
                 pool.push(self.eras.entry(era).or_insert(Chain::EMPTY), entry);
@@ -135,31 +146,55 @@ impl<T: Copy> EventQueue<T> {
     /// Takes the first event and its time.
     #[inline]
     pub fn pop(&mut self) -> Option<(Time, T)> {
-        if self.popped == self.sorted.len() && self.late_len == 0 && !self.open_next() {
-            return None;
+        self.pop_until(Time::NEVER)
+    }
+
+    /// Takes the first event and its time, unless that lies after `until`.
+    #[inline]
+    pub fn pop_until(&mut self, until: Time) -> Option<(Time, T)> {
+        loop {
+            let sorted = self.order.get(self.popped);
+            let (tick, is_late) = match (sorted.map(|place| place.tick), self.first_late()) {
+                // What was there when the bucket opened was pushed earlier,
+                // and so goes first among equals.
+                (Some(tick), Some(late)) if late < tick => (late, true),
+                (Some(tick), _) => (tick, false),
+                (None, Some(late)) => (late, true),
+                (None, None) => {
+                    if !self.next_is_due(until) || !self.open_next() {
+                        return None;
+                    }
+                    continue;
+                }
+            };
+            let at = self.time_of(tick);
+            if at > until {
+                return None;
+            }
+            let event = if is_late {
+                self.late_len -= 1;
+                self.late.pop(&mut self.pool, tick)?.event
+            } else {
+                self.popped += 1;
+                self.opened[sorted?.index as usize].event
+            };
+            self.len -= 1;
+            self.now = at;
+            return Some((at, event));
         }
-        let entry = match (self.sorted.get(self.popped), self.first_late()) {
-            (Some(entry), None) => *entry,
-            // What was there when the bucket opened was pushed earlier, and so
-            // goes first among equals.
-            (Some(entry), Some(tick)) if entry.low % TICKS as u32 <= tick => *entry,
-            (_, tick) => return self.pop_late(tick?),
-        };
-        self.popped += 1;
-        Some(self.leave(entry))
     }
 
     /// The time of the first event. It stays, and earlier ones may be pushed
     /// still.
     #[inline]
     pub fn next_time(&mut self) -> Option<Time> {
-        let sorted = self.sorted.get(self.popped).map(|entry| entry.low % TICKS as u32);
+        let sorted = self.order.get(self.popped).map(|place| place.tick);
         let tick = match (sorted, self.first_late()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
         if let Some(tick) = tick {
-            return Some(Time::from_us(self.open << TICK_BITS | u64::from(tick)));
+            return Some(self.time_of(tick));
         }
         if self.peeked.is_none() {
             self.peeked = self.peek_closed();
@@ -172,7 +207,19 @@ impl<T: Copy> EventQueue<T> {
     /// state into the cache early.
     #[inline]
     pub fn upcoming(&self, ahead: usize) -> Option<&T> {
-        self.sorted.get(self.popped + ahead).map(|entry| &entry.event)
+        let place = self.order.get(self.popped + ahead)?;
+        Some(&self.opened[place.index as usize].event)
+    }
+
+    /// Whether the first event outside the open bucket comes by `until`.
+    fn next_is_due(&mut self, until: Time) -> bool {
+        // Mostly the whole next bucket does, and nothing need be looked at.
+        let slot = self.open >> BUCKET_BITS << BUCKET_BITS;
+        let due = self
+            .buckets
+            .first()
+            .is_some_and(|bucket| (slot | u64::from(bucket)) < until.as_us() >> TICK_BITS);
+        due || self.next_time().is_some_and(|at| at <= until)
     }
 
     #[inline]
@@ -180,24 +227,10 @@ impl<T: Copy> EventQueue<T> {
         if self.late_len == 0 { None } else { self.late.first() }
     }
 
-    fn pop_late(&mut self, tick: u32) -> Option<(Time, T)> {
-        let entry = self.late.pop(&mut self.pool, tick)?;
-        self.late_len -= 1;
-        Some(self.leave(entry))
-    }
-
+    /// The time of a tick of the open bucket.
     #[inline]
-    fn leave(&mut self, entry: Entry<T>) -> (Time, T) {
-        self.len -= 1;
-        self.now = self.time_of(self.open, entry.low);
-        (self.now, entry.event)
-    }
-
-    /// The time of an entry of the era that `bucket` lies in.
-    #[inline]
-    const fn time_of(&self, bucket: u64, low: u32) -> Time {
-        let era = bucket >> (SLOT_BITS + BUCKET_BITS);
-        Time::from_us(era << 32 | low as u64)
+    const fn time_of(&self, tick: u32) -> Time {
+        Time::from_us(self.open << TICK_BITS | tick as u64)
     }
 
     /// The first time outside the open bucket. Nothing is opened for it: then
@@ -261,44 +294,59 @@ impl<T: Copy> EventQueue<T> {
         }
     }
 
-    /// Moves a bucket's events into `sorted`, by tick and, within a tick, in
-    /// their order.
+    /// Moves a bucket's events into `opened`, and brings their places in order:
+    /// by tick and, within a tick, as they were pushed.
     fn sort(&mut self, mut chain: Chain) {
         self.popped = 0;
-        self.sorted.clear();
+        self.opened.clear();
+        self.order.clear();
         // One huge bucket must not hold its memory for the rest of the run.
-        self.sorted.shrink_to(chain.len().max(1 << 16));
-        self.sorted.reserve_exact(chain.len());
-        if chain.len() < COUNTING_SORT_FROM {
-            for slice in self.pool.slices(chain) {
-                self.sorted.extend_from_slice(slice);
-            }
-            self.sorted.sort_by_key(|entry| entry.low);
-        } else {
-            self.counting_sort(chain);
+        self.opened.shrink_to(chain.len().max(1 << 16));
+        self.order.shrink_to(chain.len().max(1 << 16));
+        for slice in self.pool.slices(chain) {
+            self.opened.extend_from_slice(slice);
         }
         self.pool.release_all(&mut chain);
+        let place = |(index, e): (usize, &Entry<T>)| Place { tick: e.tick(), index: index as u32 };
+        let places = self.opened.iter().enumerate().map(place);
+        if self.opened.len() < COUNTING_SORT_FROM {
+            self.order.extend(places);
+            self.order.sort_unstable();
+        } else {
+            counting_sort(places, &mut self.order);
+        }
     }
+}
 
-    fn counting_sort(&mut self, chain: Chain) {
-        // First how many events each tick has, then where the next one goes.
-        let mut place = [0_u32; TICKS];
-        for entry in self.pool.slices(chain).flatten() {
-            place[entry.low as usize % TICKS] += 1;
-        }
-        let mut start = 0;
-        for count in &mut place {
-            start += std::mem::replace(count, start);
-        }
-        for slice in self.pool.slices(chain) {
-            if self.sorted.is_empty() {
-                self.sorted.resize(chain.len(), slice[0]);
-            }
-            for entry in slice {
-                let at = &mut place[entry.low as usize % TICKS];
-                self.sorted[*at as usize] = *entry;
-                *at += 1;
-            }
-        }
+/// Where the event stands that is due at a tick. Ordered by tick, then by the
+/// place: no two are equal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    tick: u32,
+    index: u32,
+}
+
+fn counting_sort(places: impl ExactSizeIterator<Item = Place> + Clone, into: &mut Vec<Place>) {
+    // First how many events each tick has, then where the next one goes.
+    let mut next = [0_u32; TICKS];
+    into.resize(places.len(), Place::default());
+    for place in places.clone() {
+        next[place.tick as usize] += 1;
+    }
+    let mut start = 0;
+    for count in &mut next {
+        start += std::mem::replace(count, start);
+    }
+    for place in places {
+        let at = &mut next[place.tick as usize];
+        into[*at as usize] = place;
+        *at += 1;
+    }
+}
+
+impl<T> Entry<T> {
+    #[inline]
+    const fn tick(&self) -> u32 {
+        self.low % TICKS as u32
     }
 }

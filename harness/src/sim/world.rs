@@ -1,5 +1,6 @@
 //! The simulated world: all nodes of one network and what is under way.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use overlays::{
@@ -25,7 +26,9 @@ use crate::network::Network;
 /// How many events ahead the memory of a machine is fetched.
 const FETCH_AHEAD: usize = 8;
 /// How many events ahead a machine is asked to touch its tables.
-const WARM_AHEAD: usize = 3;
+const WARM_AHEAD: usize = 4;
+/// How many events ahead it is asked to touch what a message is about.
+const WARM_FOR_AHEAD: usize = 2;
 
 /// One simulated network of overlay `O`.
 ///
@@ -65,8 +68,8 @@ impl<O: Overlay> Sim<O> {
                 trace_hash: TraceHash::default(),
                 recorder: None,
                 samples: None,
-                ended: Vec::new(),
-                closed: Vec::new(),
+                ended: VecDeque::new(),
+                closed: VecDeque::new(),
                 surplus_ends: 0,
             },
             effects: Vec::new(),
@@ -349,12 +352,7 @@ impl<O: Overlay> Sim<O> {
     /// to it.
     pub fn run_until(&mut self, until: Time, driver: &mut impl Driver<O>) {
         self.report(driver);
-        while let Some(at) = self.outside.queue.next_time() {
-            if at > until {
-                break;
-            }
-            self.step(driver);
-        }
+        while self.step(until, driver) {}
         self.outside.now = self.outside.now.max(until);
     }
 
@@ -362,19 +360,23 @@ impl<O: Overlay> Sim<O> {
     /// `until`. Returns whether all operations are closed.
     pub fn run_operations(&mut self, until: Time, driver: &mut impl Driver<O>) -> bool {
         self.report(driver);
-        while self.outside.operations.len() > 0 {
-            match self.outside.queue.next_time() {
-                Some(at) if at <= until => self.step(driver),
-                _ => break,
-            }
-        }
+        while self.outside.operations.len() > 0 && self.step(until, driver) {}
         self.outside.operations.len() == 0
     }
 
-    /// Handles the next event.
+    /// Handles events until every operation has ended, or time `until`. What
+    /// they caused may still be under way. Returns whether all have ended.
+    pub fn run_to_ends(&mut self, until: Time, driver: &mut impl Driver<O>) -> bool {
+        self.report(driver);
+        while self.outside.operations.unended() > 0 && self.step(until, driver) {}
+        self.outside.operations.unended() == 0
+    }
+
+    /// Handles the next event, unless it is due after `until`; whether there
+    /// was one.
     #[inline]
-    fn step(&mut self, driver: &mut impl Driver<O>) {
-        let Some((at, event)) = self.outside.queue.pop() else { return };
+    fn step(&mut self, until: Time, driver: &mut impl Driver<O>) -> bool {
+        let Some((at, event)) = self.outside.queue.pop_until(until) else { return false };
         self.outside.now = at;
         self.events += 1;
         self.prefetch();
@@ -406,6 +408,7 @@ impl<O: Overlay> Sim<O> {
         if !self.outside.ended.is_empty() || !self.outside.closed.is_empty() {
             self.report(driver);
         }
+        true
     }
 
     /// Starts fetching what coming events will touch.
@@ -426,12 +429,21 @@ impl<O: Overlay> Sim<O> {
         {
             machine.warm();
         }
+        if let Some(event) = self.outside.queue.upcoming(WARM_FOR_AHEAD)
+            && let Kind::Letter(slot) = event.kind
+            && let Some(letter) = self.outside.letters.peek(slot)
+            && let Some(machine) = self.machines.get(event.node as usize)
+        {
+            machine.warm_for(&letter.message);
+        }
     }
 
     #[inline]
     fn deliver(&mut self, to: u32, slot: u32) {
-        let Letter { message, from, cause, stream } = self.outside.letters.take(slot);
-        if self.outside.admit(to, from, cause, stream, &message) {
+        let letter = self.outside.letters.take(slot);
+        let cause = letter.cause;
+        if self.outside.admit(to, &letter) {
+            let Letter { message, from, .. } = letter;
             self.call(to, cause, |machine, cx| machine.on_message(cx, from, message));
         }
         self.outside.release(cause.op);
@@ -440,7 +452,7 @@ impl<O: Overlay> Sim<O> {
     /// Tells the driver of what has ended.
     fn report(&mut self, driver: &mut impl Driver<O>) {
         while !self.outside.ended.is_empty() || !self.outside.closed.is_empty() {
-            for (op, outcome) in std::mem::take(&mut self.outside.ended) {
+            while let Some((op, outcome)) = self.outside.ended.pop_front() {
                 let left = self.outside.operations.get(op).is_some_and(|o| {
                     o.verb == Verb::Leave && outcome == Outcome::Done && self.outside.is_up(o.node)
                 });
@@ -451,7 +463,7 @@ impl<O: Overlay> Sim<O> {
                 // The end itself held the account open until it was reported.
                 self.outside.release(op);
             }
-            for operation in std::mem::take(&mut self.outside.closed) {
+            while let Some(operation) = self.outside.closed.pop_front() {
                 driver.closed(operation);
             }
         }
