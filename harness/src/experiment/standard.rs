@@ -24,7 +24,7 @@ const MEMBERSHIP_GAP: Span = Span::from_s(1);
 const GAPS_HOLD_TO: u32 = 1000;
 /// How long the searches may take at the most, in simulated node-seconds: they
 /// come faster where they would have upkeep run for longer.
-const SEARCH_NODE_SECONDS: u64 = 1_000_000;
+const SEARCH_NODE_SECONDS: u64 = 300_000;
 /// How often the experiment looks whether a joined network has come to rest.
 const REST_CHECK: Span = Span::from_s(30);
 /// How long it waits for that at the most.
@@ -33,8 +33,21 @@ const REST_LIMIT: Span = Span::from_s(2 * 3600);
 const OPERATION_LIMIT: Span = Span::from_s(600);
 /// The longest mean session plus gap that the searches are stretched to.
 const CHURN_LIMIT: Span = Span::from_s(3 * 3600);
-/// How far the simulation runs between two looks at the clock and the user.
-const SLICE: Span = Span::from_s(5);
+/// How far the simulation runs between two looks at the clock and the user, at
+/// the most:
+const LONGEST_SLICE: Span = Span::from_s(5);
+/// this long, and so many node-seconds, which take a fraction of a second.
+const SLICE_NODE_SECONDS: u64 = 20_000;
+
+/// What a phase waits for. Upkeep of a large network takes most of the time that
+/// a run needs, so no phase is longer than what follows requires.
+#[derive(Clone, Copy, Debug)]
+enum Until {
+    /// All operations have ended; their accounts close during the next phase.
+    Ended,
+    /// Nothing that they caused is under way.
+    Closed,
+}
 
 /// A run of the standard experiment in progress.
 pub(super) struct Standard<'a, O: Overlay> {
@@ -112,10 +125,11 @@ impl<'a, O: Overlay> Standard<'a, O> {
         self.kill();
         self.searches();
         self.snapshot()?;
-        if self.plan.churn.is_none() {
+        if self.plan.churn.is_none() && !self.watch.is_interrupted() {
             self.updates();
             self.comings_and_goings();
         }
+        self.book.measures.interrupted |= self.watch.is_interrupted();
         self.finish()
     }
 
@@ -222,7 +236,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
         // Spread over two minutes whatever there is, so that the load per node
         // does not depend on the catalogue.
         let gap = Span::from_us(120_000_000 / plan.len().max(1) as u64);
-        self.schedule(plan, gap, 0.2, 0.35, "inserting");
+        self.schedule(plan, gap, 0.2, 0.35, "inserting", Until::Closed);
     }
 
     /// Waits until the overlay's audit is content, or for two hours.
@@ -284,7 +298,9 @@ impl<'a, O: Overlay> Standard<'a, O> {
             let longest_us = SEARCH_NODE_SECONDS * 1_000_000 / u64::from(self.plan.nodes);
             gap = gap.min(Span::from_us(longest_us / plan.len().max(1) as u64));
         }
-        self.schedule(plan, gap, 0.4, 0.8, "searching");
+        // Under churn no phase follows in which the accounts could close.
+        let until = if self.plan.churn.is_none() { Until::Ended } else { Until::Closed };
+        self.schedule(plan, gap, 0.4, 0.8, "searching", until);
         self.book.stop_churn();
         let traffic = self.sim.traffic().since(&before);
         let measures = &mut self.book.measures;
@@ -307,6 +323,9 @@ impl<'a, O: Overlay> Standard<'a, O> {
             .expect("the default mix is in range and the popularity is this catalogue's");
         let mut queries = Vec::new();
         for _ in 0..self.plan.searches {
+            if self.watch.is_interrupted() {
+                break;
+            }
             queries.push(questions.exact(&mut self.workload_rng).query);
             queries.push(questions.keywords(&mut self.workload_rng).query);
         }
@@ -346,8 +365,8 @@ impl<'a, O: Overlay> Standard<'a, O> {
             inserts.push(Action::Ask(peer, Request::Insert(item)));
         }
         let gap = self.scaled(OPERATION_GAP);
-        self.schedule(inserts, gap, 0.8, 0.85, "inserting");
-        self.schedule(deletes, gap, 0.85, 0.9, "deleting");
+        self.schedule(inserts, gap, 0.8, 0.85, "inserting", Until::Ended);
+        self.schedule(deletes, gap, 0.85, 0.9, "deleting", Until::Ended);
     }
 
     /// Some peers leave politely, one after the other, and join again.
@@ -360,13 +379,13 @@ impl<'a, O: Overlay> Standard<'a, O> {
         self.book.blueprint = None;
         let gap = self.scaled(MEMBERSHIP_GAP);
         let leaves = peers.iter().map(|&peer| Action::Leave(peer)).collect();
-        self.schedule(leaves, gap, 0.9, 0.95, "leaving");
+        self.schedule(leaves, gap, 0.9, 0.95, "leaving", Until::Ended);
         let returns = peers.iter().map(|&peer| Action::Return(peer)).collect();
-        self.schedule(returns, gap, 0.95, 1.0, "joining");
+        self.schedule(returns, gap, 0.95, 1.0, "joining", Until::Closed);
     }
 
     /// Plans `actions` as an open-loop Poisson stream with mean gap `gap` and
-    /// runs until all of them are over.
+    /// runs until all of them have ended or, as `until` says, are closed.
     fn schedule(
         &mut self,
         actions: Vec<Action>,
@@ -374,6 +393,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
         from: f64,
         to: f64,
         phase: &'static str,
+        until: Until,
     ) {
         let mut at = self.sim.now();
         for action in actions {
@@ -381,7 +401,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
             self.book.plan(&mut self.sim, at, action);
         }
         self.advance(at, from, to, phase);
-        self.drain();
+        self.run_out(until);
     }
 
     /// A gap between operations, for a network of this size.
@@ -402,7 +422,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
                 self.book.measures.interrupted = true;
                 return;
             }
-            let next = (self.sim.now() + SLICE).min(until);
+            let next = (self.sim.now() + self.slice()).min(until);
             self.sim.run_until(next, &mut self.book);
             let done = self.sim.now().since(start).as_s_f64() / total;
             self.watch.tell(from + (to - from) * done, phase);
@@ -411,12 +431,32 @@ impl<'a, O: Overlay> Standard<'a, O> {
 
     /// Lets everything that operations caused come to an end.
     fn drain(&mut self) {
-        if self.watch.is_interrupted() {
-            self.book.measures.interrupted = true;
-            return;
-        }
+        self.run_out(Until::Closed);
+    }
+
+    fn run_out(&mut self, what: Until) {
         let limit = self.sim.now() + OPERATION_LIMIT;
-        self.sim.run_operations(limit, &mut self.book);
+        let mut until = self.sim.now();
+        loop {
+            if self.watch.is_interrupted() {
+                self.book.measures.interrupted = true;
+                return;
+            }
+            until = (until + self.slice()).min(limit);
+            let over = match what {
+                Until::Ended => self.sim.run_to_ends(until, &mut self.book),
+                Until::Closed => self.sim.run_operations(until, &mut self.book),
+            };
+            if over || until == limit {
+                return;
+            }
+        }
+    }
+
+    /// How far the simulation runs between two looks at the clock and the user.
+    fn slice(&self) -> Span {
+        let nodes = u64::from(self.plan.nodes);
+        LONGEST_SLICE.min(Span::from_us(SLICE_NODE_SECONDS * 1_000_000 / nodes))
     }
 
     fn snapshot(&mut self) -> Result<(), RunError> {
@@ -427,7 +467,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
             self.sim.machine(node).neighbours(&mut |addr| neighbours.push(addr.index()));
             graph.add(node, neighbours);
         }
-        if self.plan.graph {
+        if self.plan.graph && !self.watch.is_interrupted() {
             let mut rng = Stream::Topology.rng_of(self.plan.seed, 2);
             self.book.measures.graph = Some(graph.figures(&mut rng));
         }
