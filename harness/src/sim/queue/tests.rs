@@ -215,12 +215,12 @@ fn bursts_into_the_open_bucket_cost_what_they_are() {
     let mut queue = EventQueue::new();
     let mut expected = 0;
     for _ in 0..100_000 {
-        queue.push(Time::from_us(1_200), 2);
+        queue.push(Time::from_us(11_200), 2);
     }
-    queue.push(Time::from_us(1_100), 0);
-    assert_eq!(queue.pop(), Some((Time::from_us(1_100), 0)));
+    queue.push(Time::from_us(11_100), 0);
+    assert_eq!(queue.pop(), Some((Time::from_us(11_100), 0)));
     for _ in 0..100_000 {
-        queue.push(Time::from_us(1_150), 1);
+        queue.push(Time::from_us(11_150), 1);
     }
     while let Some((_, kind)) = queue.pop() {
         assert!(kind >= expected);
