@@ -11,6 +11,7 @@ use super::message::{Claim, Contact, State, Stored};
 use super::space::{Space, best_hop};
 use super::zone::{Destination, Point, Zone};
 use super::{Can, Context, Phase};
+use crate::parts::postings::Posting;
 use crate::{Addr, Census, Distances, Hit, Holding, Key, Rng, Time};
 
 /// The zones of all peers in every reality, and what the peers share.
@@ -18,8 +19,9 @@ use crate::{Addr, Census, Distances, Hit, Holding, Key, Rng, Time};
 pub struct Blueprint {
     realities: Vec<Plan>,
     holdings: Vec<Holding>,
-    /// The points of the holdings, in order, each with its place in them.
-    points: Vec<(Point, u32)>,
+    /// The points of the records, in order: each with its holding's place among
+    /// them, and the number of the word it is kept under.
+    points: Vec<(Point, u32, u8)>,
     /// Holdings by provider: places in `holdings`.
     by_provider: Vec<u32>,
     distances: Distances,
@@ -52,10 +54,14 @@ impl Blueprint {
             realities.push(Plan::new(config, &peers, rng));
         }
         let holdings = census.holdings;
-        let mut points: Vec<(Point, u32)> = Vec::with_capacity(holdings.len());
-        for (place, holding) in (0..).zip(&holdings) {
-            let key = holding.item.key();
-            points.extend((0..config.hashes).map(|hash| (Point::of_key(key, hash), place)));
+        let mut points: Vec<(Point, u32, u8)> = Vec::with_capacity(holdings.len());
+        for (place, Holding { item, provider }) in (0..).zip(&holdings) {
+            let hit = Hit { item: item.clone(), provider: *provider };
+            for posting in Posting::all(&hit, config.keywords) {
+                let (key, word) = (posting.key(), posting.word);
+                let point = |hash| (Point::of_key(key, hash), place, word);
+                points.extend((0..config.hashes).map(point));
+            }
         }
         points.sort_unstable();
         let mut by_provider: Vec<u32> = (0..holdings.len() as u32).collect();
@@ -119,12 +125,16 @@ impl Blueprint {
     }
 
     /// What lies in `zone`, with the point of each.
-    fn held_in(&self, zone: Zone) -> impl Iterator<Item = (Point, &Holding)> {
-        let from = self.points.partition_point(|(point, _)| *point < zone.first());
-        self.points[from..]
-            .iter()
-            .take_while(move |(point, _)| *point <= zone.last())
-            .map(|(point, place)| (*point, &self.holdings[*place as usize]))
+    fn held_in(&self, zone: Zone) -> impl Iterator<Item = Stored> {
+        let from = self.points.partition_point(|(point, ..)| *point < zone.first());
+        self.points[from..].iter().take_while(move |(point, ..)| *point <= zone.last()).map(
+            |&(point, place, word)| {
+                let Holding { item, provider } = &self.holdings[place as usize];
+                let hit = Hit { item: item.clone(), provider: *provider };
+                let posting = Posting { hit, word };
+                Stored { point, key: posting.key(), hit: posting.hit }
+            },
+        )
     }
 
     /// What `provider` shares.
@@ -240,9 +250,7 @@ impl Can {
             });
             space.settle_neighbours(known, cx.now());
             for zone in state.claims.iter().map(|c| c.zone) {
-                for (point, holding) in blueprint.held_in(zone) {
-                    let hit = Hit { item: holding.item.clone(), provider: holding.provider };
-                    let stored = Stored { point, key: hit.item.key(), hit };
+                for stored in blueprint.held_in(zone) {
                     space.store.put(stored, Time::ZERO, &self.config);
                 }
             }

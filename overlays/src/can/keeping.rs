@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::lookup::Client;
 use super::message::{Errand, Message, Routed, Stored, Verdict};
 use super::{Can, Context, Phase, Timer};
+use crate::parts::postings::{KeywordHost as _, KeywordWork, Posting};
 use crate::{Hit, Item, Key, Note, OpId, Outcome, Span, Time};
 
 /// Items of a batch that are on their way at a time.
@@ -23,12 +24,17 @@ pub(super) struct Shares {
     under_way: usize,
     /// Whether the batch is being worked on further up the call stack.
     pumping: bool,
+    /// Keyword searches, and inserts and deletes of several records.
+    pub(super) keywords: Option<Box<KeywordWork>>,
 }
 
 impl Shares {
     /// Bytes on the heap, roughly.
     pub(super) fn heap_bytes(&self) -> usize {
-        size_of::<Self>() + self.items.len() * (size_of::<Key>() + size_of::<Arc<Item>>())
+        let keywords = self.keywords.as_ref().map_or(0, |work| work.bytes());
+        size_of::<Self>()
+            + keywords
+            + self.items.len() * (size_of::<Key>() + size_of::<Arc<Item>>())
     }
 }
 
@@ -55,6 +61,10 @@ impl Can {
                 }
                 let verdict = if removed { Verdict::Done } else { Verdict::NotFound };
                 self.answer(cx, origin, Message::Judged { request, leg, verdict });
+            }
+            Errand::Sift(sift) => {
+                self.answer(cx, origin, Message::Judged { request, leg, verdict: Verdict::Done });
+                self.meet_list(cx, (**sift).clone());
             }
             Errand::Join { chosen } => self.on_join_request(cx, at, routed, *chosen),
             Errand::Introduce => self.introduce(cx, at, origin),
@@ -84,6 +94,9 @@ impl Can {
             return cx.finish(op, Outcome::Done);
         }
         let (key, hit) = (item.key(), Hit { item: item.clone(), provider: cx.me() });
+        if self.config.keywords {
+            return self.send_records(cx, op, &hit, true);
+        }
         self.look_up(cx, Client::Op(op), key, Errand::Store { key, hit });
     }
 
@@ -92,6 +105,9 @@ impl Can {
         let shared = self.shares.as_mut().and_then(|s| s.items.remove(&key));
         match (shared, self.phase) {
             (None, _) => cx.finish(op, Outcome::NotFound),
+            (Some(item), Phase::Member) if self.config.keywords => {
+                self.send_records(cx, op, &Hit { item, provider: cx.me() }, false);
+            }
             (Some(_), Phase::Member) => {
                 let errand = Errand::Remove { key, provider: cx.me(), item: key };
                 self.look_up(cx, Client::Op(op), key, errand);
@@ -102,25 +118,26 @@ impl Can {
 
     /// Announces everything shared, a few items at a time.
     pub(super) fn announce_all(&mut self, cx: &mut Context<'_>) {
-        let provider = cx.me();
+        let (provider, keywords) = (cx.me(), self.config.keywords);
         if let Some(shares) = &mut self.shares {
-            let store = |item: &Arc<Item>| Errand::Store {
-                key: item.key(),
-                hit: Hit { item: item.clone(), provider },
-            };
-            shares.batch = shares.items.values().map(store).collect();
+            shares.batch.clear();
+            for item in shares.items.values() {
+                let hit = Hit { item: item.clone(), provider };
+                shares.batch.extend(Posting::all(&hit, keywords).map(Errand::storing));
+            }
         }
         self.pump(cx);
     }
 
     /// Withdraws everything shared, a few items at a time.
     pub(super) fn withdraw_all(&mut self, cx: &mut Context<'_>) {
-        let provider = cx.me();
+        let (provider, keywords) = (cx.me(), self.config.keywords);
         if let Some(shares) = &mut self.shares {
-            shares.batch = core::mem::take(&mut shares.items)
-                .into_keys()
-                .map(|key| Errand::Remove { key, provider, item: key })
-                .collect();
+            shares.batch.clear();
+            for item in core::mem::take(&mut shares.items).into_values() {
+                let hit = Hit { item, provider };
+                shares.batch.extend(Posting::all(&hit, keywords).map(|p| Errand::removing(&p)));
+            }
         }
         self.pump(cx);
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::message::{Errand, Message, Routed, Verdict};
 use super::zone::Point;
 use super::{Can, Context, Timer};
+use crate::parts::postings::KeywordHost as _;
 use crate::{Addr, Cause, Hit, Key, OpId, Outcome, Reason, Span};
 
 /// Who wants to know how a request ends.
@@ -12,6 +13,12 @@ use crate::{Addr, Cause, Hit, Key, OpId, Outcome, Reason, Span};
 pub(super) enum Client {
     /// The user.
     Op(OpId),
+    /// One record of an insert or delete that takes several.
+    Record { op: OpId, word: u8 },
+    /// A keyword search of this node that is to reach the owner of a word.
+    Sift { ticket: u32, word: u8 },
+    /// Somebody else's keyword search on its way to the owner of a word.
+    Relay,
     /// The announcement or withdrawal of many items, one by one.
     Batch,
 }
@@ -24,6 +31,17 @@ pub(super) enum Finding {
     Done,
     NotFound,
     Failed(Reason),
+}
+
+impl Finding {
+    /// How an insert or delete ended.
+    fn into_outcome(self) -> Outcome {
+        match self {
+            Self::Done | Self::Owner(_) | Self::Hits(_) => Outcome::Done,
+            Self::NotFound => Outcome::NotFound,
+            Self::Failed(reason) => Outcome::Failed(reason),
+        }
+    }
 }
 
 /// One request: an errand for all copies of a key.
@@ -97,7 +115,8 @@ impl Can {
         }
         let everywhere = matches!(errand, Errand::Store { .. } | Errand::Remove { .. });
         let realities = if everywhere { self.config.realities } else { 1 };
-        let hashes = if matches!(errand, Errand::Locate) { 1 } else { self.config.hashes };
+        let once = matches!(errand, Errand::Locate | Errand::Sift(_));
+        let hashes = if once { 1 } else { self.config.hashes };
         let mut pending = 0;
         for hash in 0..hashes {
             for reality in 0..realities {
@@ -147,7 +166,7 @@ impl Can {
     }
 
     /// How long the origin waits for an answer.
-    fn lookup_wait(&self) -> Span {
+    pub(super) fn lookup_wait(&self) -> Span {
         self.config.lookup_timeout + self.config.hop_allowance * self.longest_path()
     }
 
@@ -160,7 +179,9 @@ impl Can {
         }
         request.attempts = request.attempts.saturating_add(1);
         if request.attempts <= retries {
-            let Client::Op(op) = request.client else { return self.send_legs(cx, id) };
+            let (Client::Op(op) | Client::Record { op, .. }) = request.client else {
+                return self.send_legs(cx, id);
+            };
             return self.send_legs(&mut cx.on_behalf_of(Cause::start(op)), id);
         }
         if let Some(request) = self.requests.take(id) {
@@ -217,13 +238,21 @@ impl Can {
 
     /// A request is over.
     fn conclude(&mut self, cx: &mut Context<'_>, client: Client, finding: Finding) {
-        let Client::Op(op) = client else { return self.on_batch_step(cx) };
+        let op = match (client, &finding) {
+            (Client::Op(op), _) => op,
+            (Client::Batch, _) => return self.on_batch_step(cx),
+            (Client::Record { op, word }, _) => {
+                return self.on_record(cx, op, word, finding.into_outcome());
+            }
+            (Client::Sift { ticket, word }, Finding::Failed(_)) => {
+                return self.on_unreachable(cx, ticket, word);
+            }
+            (Client::Sift { .. } | Client::Relay, _) => return,
+        };
         match finding {
             Finding::Owner(owner) => cx.finish(op, Outcome::Located(owner)),
             Finding::Hits(hits) => cx.finish_search(op, hits),
-            Finding::Done => cx.finish(op, Outcome::Done),
-            Finding::NotFound => cx.finish(op, Outcome::NotFound),
-            Finding::Failed(reason) => cx.finish(op, Outcome::Failed(reason)),
+            _ => cx.finish(op, finding.into_outcome()),
         }
     }
 }

@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use super::zone::{Point, Zone};
+use crate::parts::postings::{Posting, Sift, Sifted};
 use crate::{Addr, Hit, Key, Query, Reader, Wire, WireError, Writer};
 
 /// The version this module reads and writes.
@@ -61,6 +62,8 @@ pub enum Errand {
     },
     /// Tell the sender of yourself: it knows nobody who owns this point.
     Introduce,
+    /// Look in a word's list for what a keyword search wants.
+    Sift(Box<Sift>),
 }
 
 /// How the owner of a point answered a store or remove.
@@ -297,6 +300,8 @@ pub enum Message {
         /// Steps that are left.
         ttl: u8,
     },
+    /// What a keyword search found at the owner of a word.
+    Sifted(Box<Sifted>),
     /// The sender's zone has a sibling to merge with, so it can take over that
     /// zone.
     Offer {
@@ -311,7 +316,7 @@ impl Wire for Message {
     const KINDS: &'static [&'static str] = &[
         "Route", "Received", "Declined", "Located", "Hits", "Judged", "Accept", "Refuse", "Update",
         "Probe", "Takeover", "Agree", "HandOver", "Transfer", "Ring", "Nearer", "Reassign",
-        "Offer",
+        "Offer", "Sifted",
     ];
 
     fn kind(&self) -> usize {
@@ -334,6 +339,7 @@ impl Wire for Message {
             Self::Nearer { .. } => 15,
             Self::Reassign { .. } => 16,
             Self::Offer { .. } => 17,
+            Self::Sifted(_) => 18,
         }
     }
 
@@ -350,6 +356,7 @@ impl Wire for Message {
                 | Self::Agree { .. }
                 | Self::Nearer { .. }
                 | Self::Offer { .. }
+                | Self::Sifted(_)
         )
     }
 
@@ -375,6 +382,7 @@ impl Wire for Message {
             Self::Nearer { .. } => 4,
             Self::Reassign { .. } => Addr::BYTES + 1 + Zone::BYTES + 1,
             Self::Offer { .. } => 1 + Zone::BYTES,
+            Self::Sifted(sifted) => sifted.encoded_len(),
         }
     }
 
@@ -394,6 +402,7 @@ impl Wire for Message {
             | Self::Probe { .. }
             | Self::Takeover { .. }
             | Self::Agree { .. } => self.encode_zones(w),
+            Self::Sifted(sifted) => sifted.encode(w),
             _ => self.encode_upkeep(w),
         }
     }
@@ -407,6 +416,7 @@ impl Wire for Message {
             kind @ 0..=5 => Self::decode_routing(kind, r),
             kind @ 6..=11 => Self::decode_zones(kind, r),
             kind @ 12..=17 => Self::decode_upkeep(kind, r),
+            18 => Ok(Self::Sifted(Box::new(Sifted::decode(r)?))),
             other => Err(r.invalid("kind", u64::from(other))),
         }
     }
@@ -442,6 +452,17 @@ fn decode_contacts(r: &mut Reader<'_>) -> Result<Arc<[Contact]>, WireError> {
 }
 
 impl Errand {
+    /// To store a record where it belongs.
+    pub(super) fn storing(posting: Posting) -> Self {
+        Self::Store { key: posting.key(), hit: posting.hit }
+    }
+
+    /// To remove a record from where it belongs.
+    pub(super) fn removing(posting: &Posting) -> Self {
+        let (provider, item) = (posting.hit.provider, posting.hit.item.key());
+        Self::Remove { key: posting.key(), provider, item }
+    }
+
     fn len(&self) -> usize {
         1 + match self {
             Self::Locate | Self::Introduce => 0,
@@ -449,6 +470,7 @@ impl Errand {
             Self::Store { hit, .. } => Key::BYTES + hit.encoded_len(),
             Self::Remove { .. } => 2 * Key::BYTES + Addr::BYTES,
             Self::Join { .. } => 1,
+            Self::Sift(sift) => sift.encoded_len(),
         }
     }
 
@@ -476,6 +498,10 @@ impl Errand {
                 w.bool(*chosen);
             }
             Self::Introduce => w.u8(5),
+            Self::Sift(sift) => {
+                w.u8(6);
+                sift.encode(w);
+            }
         }
     }
 
@@ -487,6 +513,7 @@ impl Errand {
             3 => Self::Remove { key: r.key()?, provider: r.addr()?, item: r.key()? },
             4 => Self::Join { chosen: r.bool()? },
             5 => Self::Introduce,
+            6 => Self::Sift(Box::new(Sift::decode(r)?)),
             other => return Err(r.invalid("errand", u64::from(other))),
         })
     }

@@ -31,6 +31,7 @@ mod blueprint;
 mod config;
 mod handover;
 mod keeping;
+mod keywords;
 mod lookup;
 mod membership;
 pub mod message;
@@ -52,6 +53,7 @@ pub use config::{Config, Layout, Weighting};
 pub use message::Message;
 pub use zone::{Point, Zone};
 
+use crate::parts::postings::KeywordHost as _;
 use crate::{
     About, Addr, Census, Cx, Footprint, Growth, Item, Key, Machine, OpId, Outcome, Overlay,
     Profile, Query, Reason, Rng, SearchPower, Target, Theory,
@@ -138,6 +140,8 @@ pub enum Timer {
     },
     /// Widen the ring around a dead end.
     Rescue(u32),
+    /// Has this keyword search been answered?
+    Keywords(u32),
     /// Announce shared items again.
     Republish(u16),
 }
@@ -170,6 +174,7 @@ impl Can {
                 | Message::Located { .. }
                 | Message::Hits { .. }
                 | Message::Judged { .. }
+                | Message::Sifted(_)
         )
     }
 }
@@ -214,6 +219,8 @@ impl Machine for Can {
                 self.on_reassign(cx, holder, reality, zone, ttl);
             }
             Message::Offer { reality, zone } => self.on_offer(cx, from, reality, zone),
+            Message::Sifted(sifted) if self.config.keywords => self.on_sifted(cx, *sifted),
+            Message::Sifted(_) => {}
         }
     }
 
@@ -226,6 +233,7 @@ impl Machine for Can {
             Timer::Grant { reality, number } => self.on_grant_timer(cx, reality, number),
             Timer::Takeover { reality, number } => self.on_takeover_timer(cx, reality, number),
             Timer::Rescue(search) => self.widen_ring(cx, search),
+            Timer::Keywords(ticket) => self.on_keywords_overdue(cx, ticket),
             Timer::Republish(round) => self.on_republish_timer(cx, round),
         }
     }
@@ -280,8 +288,17 @@ impl Overlay for Can {
     }
 
     fn search(&mut self, cx: &mut Cx<'_, Self>, op: OpId, query: &Query) {
-        let Target::Exact(key) = query.target else {
-            return cx.finish(op, Outcome::Unsupported);
+        let key = match &query.target {
+            Target::Exact(key) => *key,
+            Target::Keywords(_) if !self.config.keywords => {
+                return cx.finish(op, Outcome::Unsupported);
+            }
+            Target::Keywords(_) if self.phase != Phase::Member => {
+                return cx.finish(op, Outcome::Failed(Reason::NotJoined));
+            }
+            Target::Keywords(words) => {
+                return self.search_words(cx, op, words, query.limit, self.config.intersect);
+            }
         };
         if self.phase != Phase::Member {
             return cx.finish(op, Outcome::Failed(Reason::NotJoined));
@@ -318,8 +335,8 @@ impl Overlay for Can {
         }
     }
 
-    fn search_power(_config: &Config) -> SearchPower {
-        SearchPower { exact: true, keywords: false }
+    fn search_power(config: &Config) -> SearchPower {
+        SearchPower { exact: true, keywords: config.keywords }
     }
 
     fn blueprint(config: &Config, census: Census, rng: &mut Rng) -> Option<Blueprint> {

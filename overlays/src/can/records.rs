@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::config::Config;
 use super::message::{Stored, Verdict};
 use super::zone::{Point, Zone};
+use crate::parts::postings::{HotLists, List};
 use crate::{Addr, Hit, Key, Time};
 
 /// One provider of one item, as kept for the network.
@@ -26,6 +27,7 @@ impl Record {
 pub(super) struct Store {
     records: BTreeMap<(Point, Key), Vec<Record>>,
     count: usize,
+    hot: HotLists,
 }
 
 impl Store {
@@ -48,7 +50,11 @@ impl Store {
             *known = Record { hit, announced: now };
             return Verdict::Done;
         }
-        if full || count >= config.max_providers {
+        let admitted = match key == item {
+            true => count < config.max_providers,
+            false => self.hot.admits(key, count, config.max_postings),
+        };
+        if full || !admitted {
             return Verdict::Full;
         }
         let records = self.records.entry(place).or_default();
@@ -65,6 +71,15 @@ impl Store {
         records.iter().take(limit.into()).map(|r| r.hit.clone()).collect()
     }
 
+    /// The posting list of the word with this key at this point.
+    pub(super) fn list(&self, point: Point, key: Key, max_postings: usize) -> List<Vec<Hit>> {
+        let list = self.records.get(&(point, key)).map_or(&[][..], Vec::as_slice);
+        List {
+            hits: list.iter().map(|r| r.hit.clone()).collect(),
+            is_hot: self.hot.is_hot(key, list.len(), max_postings),
+        }
+    }
+
     /// Removes a record. Returns whether there was one.
     pub(super) fn remove(&mut self, point: Point, key: Key, provider: Addr, item: Key) -> bool {
         let Some(records) = self.records.get_mut(&(point, key)) else { return false };
@@ -72,6 +87,7 @@ impl Store {
         records.remove(at);
         if records.is_empty() {
             self.records.remove(&(point, key));
+            self.hot.remove(key);
         }
         self.count -= 1;
         true
@@ -100,6 +116,6 @@ impl Store {
     /// the simulator, and not counted.
     pub(super) fn heap_bytes(&self) -> usize {
         let place = size_of::<(Point, Key)>() + size_of::<Vec<Record>>();
-        self.records.len() * place + self.count * size_of::<Record>()
+        self.records.len() * place + self.count * size_of::<Record>() + self.hot.bytes()
     }
 }

@@ -4,6 +4,7 @@ use super::config::Config;
 use super::contact::Contact;
 use super::finger_table::FingerTable;
 use super::{Chord, Context, Phase};
+use crate::parts::postings::{Posting, WHOLE};
 use crate::{Addr, Census, Hit, Holding, Key};
 
 /// The sorted ring of all virtual nodes, and what the peers share.
@@ -15,6 +16,9 @@ pub struct Blueprint {
     holdings: Vec<Holding>,
     /// The same by provider: indices into `holdings`.
     by_provider: Vec<u32>,
+    /// The records under words, where there are any: by the word's key, the
+    /// index into `holdings`, and the word's number.
+    postings: Vec<(Key, u32, u8)>,
     id_bits: u32,
 }
 
@@ -48,7 +52,8 @@ impl Blueprint {
         let holdings = census.holdings;
         let mut by_provider: Vec<u32> = (0..holdings.len() as u32).collect();
         by_provider.sort_by_key(|i| holdings[*i as usize].provider);
-        Self { ring, holdings, by_provider, id_bits: bits }
+        let postings = if config.keywords { postings_of(&holdings) } else { Vec::new() };
+        Self { ring, holdings, by_provider, postings, id_bits: bits }
     }
 
     /// All places on the ring, clockwise from zero.
@@ -150,6 +155,22 @@ impl Blueprint {
         first.iter().chain(second)
     }
 
+    /// The records under words in `(after, upto]` of the ring.
+    fn posted_between(&self, after: Key, upto: Key) -> impl Iterator<Item = (Key, Posting)> {
+        let bits = self.id_bits;
+        let upto_place =
+            |key: Key| self.postings.partition_point(|(list, ..)| list.truncated(bits) <= key);
+        let (from, to) = (upto_place(after), upto_place(upto));
+        let all = &self.postings;
+        let (first, second) =
+            if after < upto { (&all[from..to], &all[..0]) } else { (&all[from..], &all[..to]) };
+        first.iter().chain(second).map(|(list, at, word)| {
+            let Holding { item, provider } = &self.holdings[*at as usize];
+            let hit = Hit { item: item.clone(), provider: *provider };
+            (*list, Posting { hit, word: *word })
+        })
+    }
+
     /// What `provider` shares.
     fn shared_by(&self, provider: Addr) -> impl Iterator<Item = &Holding> {
         let holding = |i: &u32| &self.holdings[*i as usize];
@@ -183,6 +204,18 @@ impl Blueprint {
         }
         back
     }
+}
+
+/// All records of the holdings under words, by the word's key.
+fn postings_of(holdings: &[Holding]) -> Vec<(Key, u32, u8)> {
+    let mut postings = Vec::new();
+    for (at, Holding { item, provider }) in (0..).zip(holdings) {
+        let hit = Hit { item: item.clone(), provider: *provider };
+        let words = Posting::all(&hit, true).filter(|posting| posting.word != WHOLE);
+        postings.extend(words.map(|posting| (posting.key(), at, posting.word)));
+    }
+    postings.sort_unstable();
+    postings
 }
 
 impl Chord {
@@ -237,7 +270,10 @@ impl Chord {
             let after = blueprint.ring[(place + 2 * n - step - 1) % n].key;
             for holding in blueprint.held_between(after, upto) {
                 let hit = Hit { item: holding.item.clone(), provider: holding.provider };
-                self.settle_record(hit, step == 0);
+                self.settle_record(hit.item.key(), Posting::from(hit), step == 0);
+            }
+            for (list, posting) in blueprint.posted_between(after, upto) {
+                self.settle_record(list, posting, step == 0);
             }
         }
     }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::contact::Contact;
-use super::message::{Errand, MAX_RECORD_BYTES, MAX_RECORDS, Message, Verdict};
+use super::message::{Errand, MAX_RECORD_BYTES, MAX_RECORDS, Message, Posted, Verdict};
 use super::records::Store;
 use super::request::{Client, Finding, Move, Request, Stage};
 use super::{Chord, Context, Phase, Timer};
+use crate::parts::postings::{KeywordHost as _, KeywordWork, Posting, WHOLE};
 use crate::{Addr, Hit, Item, Key, Note, OpId, Outcome, Reason, Span, Time};
 
 /// Items of a batch that are on their way at a time, at most: some peers share
@@ -35,6 +36,8 @@ pub(super) struct Holdings {
     under_way: usize,
     /// Whether the batch is being worked on further up the call stack.
     pumping: bool,
+    /// Keyword searches, and inserts and deletes of several records.
+    pub(super) keywords: Option<Box<KeywordWork>>,
 }
 
 impl Holdings {
@@ -44,6 +47,7 @@ impl Holdings {
             + self.store.heap_bytes()
             + self.shared.len() * (size_of::<Key>() + size_of::<Arc<Item>>())
             + self.holders.values().map(|h| size_of_val(h.as_slice())).sum::<usize>()
+            + self.keywords.as_ref().map_or(0, |k| k.bytes())
     }
 }
 
@@ -68,7 +72,11 @@ impl Chord {
         if self.phase != Phase::Member {
             return cx.finish(op, Outcome::Done);
         }
-        let errand = Errand::Store(Hit { item: item.clone(), provider: cx.me() });
+        let hit = Hit { item: item.clone(), provider: cx.me() };
+        if self.config.keywords {
+            return self.send_records(cx, op, &hit, true);
+        }
+        let errand = Errand::Store(hit);
         self.look_up(cx, self.ring_key(item.key()), Client::Op(op), Some(Box::new(errand)));
     }
 
@@ -77,6 +85,10 @@ impl Chord {
         let shared = self.holdings.as_mut().and_then(|h| h.shared.remove(&key));
         match (shared, self.phase) {
             (None, _) => cx.finish(op, Outcome::NotFound),
+            (Some(item), Phase::Member) if self.config.keywords => {
+                let hit = Hit { item, provider: cx.me() };
+                self.send_records(cx, op, &hit, false);
+            }
             (Some(_), Phase::Member) => {
                 let errand = Errand::Remove { key, provider: cx.me() };
                 self.look_up(cx, self.ring_key(key), Client::Op(op), Some(Box::new(errand)));
@@ -87,24 +99,26 @@ impl Chord {
 
     /// Announces everything shared, a few items at a time.
     pub(super) fn announce_all(&mut self, cx: &mut Context<'_>) {
-        let provider = cx.me();
+        let (provider, keywords) = (cx.me(), self.config.keywords);
         if let Some(h) = &mut self.holdings {
             h.batch.clear();
-            h.batch.extend(
-                h.shared.values().map(|item| Errand::Store(Hit { item: item.clone(), provider })),
-            );
+            for item in h.shared.values() {
+                let hit = Hit { item: item.clone(), provider };
+                h.batch.extend(Posting::all(&hit, keywords).map(Errand::storing));
+            }
         }
         self.pump(cx);
     }
 
     /// Withdraws everything shared, a few items at a time.
     pub(super) fn withdraw_all(&mut self, cx: &mut Context<'_>) {
-        let provider = cx.me();
+        let (provider, keywords) = (cx.me(), self.config.keywords);
         if let Some(h) = &mut self.holdings {
-            h.batch = core::mem::take(&mut h.shared)
-                .into_keys()
-                .map(|key| Errand::Remove { key, provider })
-                .collect();
+            h.batch.clear();
+            for item in core::mem::take(&mut h.shared).into_values() {
+                let hit = Hit { item, provider };
+                h.batch.extend(Posting::all(&hit, keywords).map(|p| Errand::removing(&p)));
+            }
         }
         self.pump(cx);
     }
@@ -174,33 +188,50 @@ impl Chord {
             Errand::Fetch { key, limit } => Finding::Hits(
                 self.holdings.as_ref().map_or_else(Vec::new, |h| h.store.fetch(*key, *limit)),
             ),
-            Errand::Store(hit) => {
-                let finding = self.keep(cx, hit.clone(), true);
-                if matches!(finding, Finding::Done) {
-                    self.copy_out(cx, core::slice::from_ref(hit));
-                }
-                finding
-            }
+            Errand::Store(hit) => self.keep_as_owner(cx, Posting::from(hit.clone())),
+            Errand::Post(posting) => self.keep_as_owner(cx, posting.clone()),
             Errand::Remove { key, provider } => {
-                let Some(h) = &mut self.holdings else { return Finding::NotFound };
-                if !h.store.remove(*key, *provider, |_| true) {
-                    return Finding::NotFound;
-                }
-                let (key, provider) = (*key, *provider);
-                cx.note(|| Note::Store { key, provider, stored: false });
-                for holder in self.holders_of(key) {
-                    cx.send(holder.addr, Message::Erase { key, provider });
-                }
+                self.drop_as_owner(cx, Posted { list: *key, item: *key, provider: *provider })
+            }
+            Errand::Unpost(posted) => self.drop_as_owner(cx, *posted),
+            Errand::Sift(sift) => {
+                self.meet_list(cx, sift.clone());
                 Finding::Done
             }
         }
     }
 
+    fn keep_as_owner(&mut self, cx: &mut Context<'_>, posting: Posting) -> Finding {
+        let finding = self.keep(cx, posting.clone(), true);
+        if matches!(finding, Finding::Done) {
+            self.copy_out(cx, core::slice::from_ref(&posting));
+        }
+        finding
+    }
+
+    fn drop_as_owner(&mut self, cx: &mut Context<'_>, posted: Posted) -> Finding {
+        let Some(h) = &mut self.holdings else { return Finding::NotFound };
+        let Posted { list, item, provider } = posted;
+        if !h.store.remove(list, item, provider, |_| true) {
+            return Finding::NotFound;
+        }
+        cx.note(|| Note::Store { key: list, provider, stored: false });
+        for holder in self.holders_of(list) {
+            let message = if list == item {
+                Message::Erase { key: item, provider }
+            } else {
+                Message::EraseWord(Box::new(posted))
+            };
+            cx.send(holder.addr, message);
+        }
+        Finding::Done
+    }
+
     /// Keeps a record, for this node or for its owner.
-    pub(super) fn keep(&mut self, cx: &mut Context<'_>, hit: Hit, owned: bool) -> Finding {
-        let (key, provider) = (hit.item.key(), hit.provider);
+    pub(super) fn keep(&mut self, cx: &mut Context<'_>, posting: Posting, owned: bool) -> Finding {
+        let (key, provider) = (posting.key(), posting.hit.provider);
         let h = self.holdings.get_or_insert_default();
-        let finding = h.store.put(hit, owned, cx.now(), &self.config);
+        let finding = h.store.put(key, posting, owned, cx.now(), &self.config);
         if matches!(finding, Finding::Done) {
             cx.note(|| Note::Store { key, provider, stored: true });
         }
@@ -226,24 +257,24 @@ impl Chord {
     }
 
     /// Gives copies of records to the next successors of their owner.
-    fn copy_out(&mut self, cx: &mut Context<'_>, hits: &[Hit]) {
+    fn copy_out(&mut self, cx: &mut Context<'_>, hits: &[Posting]) {
         if self.config.replicas <= 1 {
             return;
         }
-        let mut by_vnode: BTreeMap<u16, Vec<Hit>> = BTreeMap::new();
+        let mut by_vnode: BTreeMap<u16, Vec<Posting>> = BTreeMap::new();
         for hit in hits {
-            by_vnode.entry(self.nearest_after(hit.item.key())).or_default().push(hit.clone());
+            by_vnode.entry(self.nearest_after(hit.key())).or_default().push(hit.clone());
         }
         for (vnode, hits) in by_vnode {
             let Some(node) = self.vnode(vnode) else { continue };
             for holder in node.replica_holders(&self.config) {
-                self.send_records(cx, holder, false, &hits);
+                self.transfer(cx, holder, false, &hits);
             }
         }
     }
 
     /// Sends records in chunks, each until it is acknowledged.
-    fn send_records(&mut self, cx: &mut Context<'_>, to: Contact, owned: bool, hits: &[Hit]) {
+    fn transfer(&mut self, cx: &mut Context<'_>, to: Contact, owned: bool, hits: &[Posting]) {
         for chunk in chunks(hits) {
             if self.requests.len() >= self.config.max_requests {
                 // The next round of stabilisation goes on with it.
@@ -251,7 +282,7 @@ impl Chord {
                 return;
             }
             let id = self.requests.number();
-            let records: Arc<[Hit]> = chunk.into();
+            let records: Arc<[Posting]> = chunk.into();
             cx.send(to.addr, Message::Transfer { request: id, owned, records: records.clone() });
             cx.wake(self.config.request_timeout, Timer::Request { id, step: 0 });
             self.requests.put(Request {
@@ -305,8 +336,9 @@ impl Chord {
 
     /// Stops owning a record that was handed over; keeps it as a copy where
     /// the ring keeps copies, since the new owner precedes this node.
-    fn give_up(&mut self, cx: &mut Context<'_>, hit: &Hit) {
-        let (key, provider) = (hit.item.key(), hit.provider);
+    fn give_up(&mut self, cx: &mut Context<'_>, posting: &Posting) {
+        let (key, provider) = (posting.key(), posting.hit.provider);
+        let item = posting.hit.item.key();
         let ring_key = self.ring_key(key);
         if self.phase == Phase::Member && self.vnodes().any(|v| v.owns(ring_key)) {
             return;
@@ -314,8 +346,8 @@ impl Chord {
         let copies = self.config.replicas > 1 && self.phase == Phase::Member;
         let Some(h) = &mut self.holdings else { return };
         if copies {
-            h.store.set_owned(key, provider, false);
-        } else if h.store.remove(key, provider, |_| true) {
+            h.store.set_owned(key, item, provider, false);
+        } else if h.store.remove(key, item, provider, |_| true) {
             cx.note(|| Note::Store { key, provider, stored: false });
         }
     }
@@ -353,14 +385,15 @@ impl Chord {
         let (strays, promoted) = self.sort_out();
         if let Some(h) = &mut self.holdings {
             h.unsettled = false;
-            for hit in &promoted {
-                h.store.set_owned(hit.item.key(), hit.provider, true);
+            for posting in &promoted {
+                let (item, provider) = (posting.hit.item.key(), posting.hit.provider);
+                h.store.set_owned(posting.key(), item, provider, true);
             }
         }
         for (vnode, hits) in strays {
             let predecessor = self.vnode(vnode).and_then(|n| n.predecessor);
             if let Some(to) = predecessor.filter(|p| p.addr != cx.me()) {
-                self.send_records(cx, to, true, &hits);
+                self.transfer(cx, to, true, &hits);
             }
         }
         if self.config.replicas > 1 {
@@ -373,20 +406,20 @@ impl Chord {
 
     /// Owned records that are someone else's, by the virtual node whose
     /// predecessor is nearer to them, and copies that are now ours.
-    fn sort_out(&self) -> (BTreeMap<u16, Vec<Hit>>, Vec<Hit>) {
-        let mut strays: BTreeMap<u16, Vec<Hit>> = BTreeMap::new();
+    fn sort_out(&self) -> (BTreeMap<u16, Vec<Posting>>, Vec<Posting>) {
+        let mut strays: BTreeMap<u16, Vec<Posting>> = BTreeMap::new();
         let mut promoted = Vec::new();
         let Some(h) = &self.holdings else { return (strays, promoted) };
-        for record in h.store.iter() {
-            let key = self.ring_key(record.hit.item.key());
+        for (key, record) in h.store.iter() {
+            let key = self.ring_key(key);
             let vnode = self.nearest_after(key);
             let Some(node) = self.vnode(vnode) else { continue };
             let Some(predecessor) = &node.predecessor else { continue };
             let ours = key.in_half_open(predecessor.key, node.me.key);
             if record.owned && !ours {
-                strays.entry(vnode).or_default().push(record.hit.clone());
+                strays.entry(vnode).or_default().push(record.posting());
             } else if !record.owned && ours {
-                promoted.push(record.hit.clone());
+                promoted.push(record.posting());
             }
         }
         (strays, promoted)
@@ -403,7 +436,7 @@ impl Chord {
         if !added.is_empty() {
             let ours = self.owned_by(vnode);
             for to in added {
-                self.send_records(cx, to, false, &ours);
+                self.transfer(cx, to, false, &ours);
             }
         }
         if let Some((after, upto)) = range {
@@ -431,10 +464,11 @@ impl Chord {
         }
     }
 
-    fn owned_by(&self, vnode: u16) -> Vec<Hit> {
+    fn owned_by(&self, vnode: u16) -> Vec<Posting> {
         let Some(h) = &self.holdings else { return Vec::new() };
-        let mine = |hit: &Hit| self.nearest_after(hit.item.key()) == vnode;
-        h.store.iter().filter(|r| r.owned && mine(&r.hit)).map(|r| r.hit.clone()).collect()
+        let owned = h.store.iter().filter(|(_, record)| record.owned);
+        let ours = owned.filter(|(key, _)| self.nearest_after(*key) == vnode);
+        ours.map(|(_, record)| record.posting()).collect()
     }
 
     /// Hands everything owned to the successors, on leaving.
@@ -444,7 +478,7 @@ impl Chord {
             let heir = node.successors().find(|s| s.addr != cx.me()).copied();
             if let Some(heir) = heir {
                 let hits = self.owned_by(vnode);
-                self.send_records(cx, heir, true, &hits);
+                self.transfer(cx, heir, true, &hits);
             }
         }
         if !self.moves_under_way() {
@@ -464,7 +498,7 @@ impl Chord {
         let ring_key = self.ring_key(key);
         let Some(node) = self.vnode(vnode) else { return };
         if self.phase == Phase::Leaving
-            && matches!(*errand, Errand::Store(_))
+            && matches!(*errand, Errand::Store(_) | Errand::Post(_))
             && let Some(heir) = node.successors().find(|s| s.addr != cx.me()).copied()
         {
             let (vnode, ttl) = (heir.vnode, BACK_STEPS);
@@ -478,10 +512,10 @@ impl Chord {
         let back = node.predecessor.filter(|p| p.addr != cx.me());
         let ours = self.vnodes().any(|v| v.owns(ring_key));
         let known = self.holdings.as_ref().is_some_and(|h| h.store.contains(key));
-        let served = matches!(*errand, Errand::Fetch { .. }) && known;
+        let served = matches!(*errand, Errand::Fetch { .. } | Errand::Sift(_)) && known;
         match back {
             Some(back) if !ours && !served && !insist && ttl > 1 => {
-                if matches!(*errand, Errand::Remove { .. }) {
+                if matches!(*errand, Errand::Remove { .. } | Errand::Unpost(_)) {
                     self.carry_out(cx, &errand);
                 }
                 let ttl = ttl.min(BACK_STEPS) - 1;
@@ -501,7 +535,7 @@ impl Chord {
         from: Addr,
         request: u32,
         owned: bool,
-        records: &[Hit],
+        records: &[Posting],
     ) {
         if self.phase == Phase::Leaving {
             // What is on its way out must not come back; the sender tries
@@ -509,8 +543,10 @@ impl Chord {
             return;
         }
         let mut all = true;
-        for hit in records {
-            all &= matches!(self.keep(cx, hit.clone(), owned), Finding::Done);
+        for posting in records {
+            let kept = matches!(self.keep(cx, posting.clone(), owned), Finding::Done);
+            // A list that is hot does not take it however often it is sent.
+            all &= kept || posting.word != WHOLE;
         }
         if all {
             cx.send(from, Message::Kept { request });
@@ -528,23 +564,23 @@ impl Chord {
         let bits = self.config.id_bits;
         if let Some(h) = &mut self.holdings {
             let held = |key: Key| key.truncated(bits).in_half_open(after, upto);
-            h.store.retain(|r| r.owned || !held(r.hit.item.key()));
+            h.store.retain(|key, r| r.owned || !held(key));
         }
     }
 
     /// An owner removed a record that this node has a copy of.
-    pub(super) fn on_erase(&mut self, cx: &mut Context<'_>, key: Key, provider: Addr) {
+    pub(super) fn on_erase(&mut self, cx: &mut Context<'_>, key: Key, item: Key, provider: Addr) {
         if let Some(h) = &mut self.holdings
-            && h.store.remove(key, provider, |r| !r.owned)
+            && h.store.remove(key, item, provider, |r| !r.owned)
         {
             cx.note(|| Note::Store { key, provider, stored: false });
         }
     }
 
     /// Takes over records without telling anyone, for a converged start.
-    pub(super) fn settle_record(&mut self, hit: Hit, owned: bool) {
+    pub(super) fn settle_record(&mut self, key: Key, posting: Posting, owned: bool) {
         let h = self.holdings.get_or_insert_default();
-        h.store.put(hit, owned, Time::ZERO, &self.config);
+        h.store.put(key, posting, owned, Time::ZERO, &self.config);
     }
 
     /// Notes who holds copies already, for a converged start.
@@ -558,14 +594,14 @@ impl Chord {
 }
 
 /// Cuts a list of records into pieces that fit a message.
-fn chunks(hits: &[Hit]) -> impl Iterator<Item = &[Hit]> {
+fn chunks(hits: &[Posting]) -> impl Iterator<Item = &[Posting]> {
     let mut rest = hits;
     core::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
         let mut bytes = 0;
-        let fits = |hit: &&Hit| {
+        let fits = |hit: &&Posting| {
             bytes += hit.encoded_len();
             bytes <= MAX_RECORD_BYTES
         };

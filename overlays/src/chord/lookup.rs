@@ -7,6 +7,7 @@ use super::message::{Errand, Message, Verdict};
 use super::request::{Client, Delivery, Finding, Request, Stage, Walk};
 use super::vnode::{Step, VirtualNode};
 use super::{Chord, Context, Phase, Timer};
+use crate::parts::postings::KeywordHost as _;
 use crate::{Addr, Cause, Hit, Key, Outcome, Reason};
 
 /// Nodes that a `Closer` answer names, so that the asker can go around the
@@ -447,8 +448,14 @@ impl Chord {
                 }
             }
             Client::Join => self.on_join_lookup(cx, finding),
+            Client::Record { op, word } => self.on_record_through(cx, op, word, &finding),
+            Client::Sift { ticket, word } => {
+                if let Finding::Failed(_) = finding {
+                    self.on_unreachable(cx, ticket, word);
+                }
+            }
             Client::Batch => self.on_batch_step(cx),
-            Client::Keeping => {}
+            Client::Keeping | Client::Relay => {}
         }
     }
 

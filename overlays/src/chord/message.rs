@@ -7,12 +7,16 @@
 //! contact 28 (key, address, number of the virtual node); an optional contact
 //! is a flag byte and, if that is 1, the contact; a list is a 16-bit count and
 //! its entries; an item is its name behind a length byte, then a 64-bit size.
-//! An [`Errand`] is a tag byte (0 fetch, 1 store, 2 remove) and its fields; the
-//! optional one of [`Message::Route`] has tag 255 for none.
+//! An [`Errand`] is a tag byte (0 fetch, 1 store, 2 remove, 3 post, 4 unpost, 5
+//! sift) and its fields; the optional one of [`Message::Route`] has tag 255 for
+//! none. Transferred records are items and providers; where some are kept under
+//! a word, bit 1 of the flag `owned` is set and each has a byte more, the word's
+//! number or 255.
 
 use std::sync::Arc;
 
 use super::contact::{Contact, ContactList};
+use crate::parts::postings::{Posting, Sift, Sifted, WHOLE};
 use crate::{Addr, Hit, Key, Query, Reader, Wire, WireError, Writer};
 
 /// The version this module reads and writes.
@@ -43,14 +47,62 @@ pub enum Errand {
         /// Who provided it.
         provider: Addr,
     },
+    /// Keep this record under a word.
+    Post(Posting),
+    /// Drop this provider's record of an item from a word's list.
+    Unpost(Posted),
+    /// Look in a word's list for what a keyword search wants.
+    Sift(Sift),
+}
+
+/// Which record of a posting list is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posted {
+    /// Where the list is kept.
+    pub list: Key,
+    /// The item's key.
+    pub item: Key,
+    /// Who provides it.
+    pub provider: Addr,
+}
+
+impl Posted {
+    const BYTES: usize = 2 * Key::BYTES + Addr::BYTES;
+
+    fn encode(&self, w: &mut Writer) {
+        w.key(self.list);
+        w.key(self.item);
+        w.addr(self.provider);
+    }
+
+    fn decode(r: &mut Reader<'_>) -> Result<Self, WireError> {
+        Ok(Self { list: r.key()?, item: r.key()?, provider: r.addr()? })
+    }
 }
 
 impl Errand {
-    /// The key of the item it is about.
+    /// To store a record where it belongs.
+    pub(super) fn storing(posting: Posting) -> Self {
+        if posting.word == WHOLE { Self::Store(posting.hit) } else { Self::Post(posting) }
+    }
+
+    /// To remove a record from where it belongs.
+    pub(super) fn removing(posting: &Posting) -> Self {
+        let (item, provider) = (posting.hit.item.key(), posting.hit.provider);
+        match posting.word {
+            WHOLE => Self::Remove { key: item, provider },
+            _ => Self::Unpost(Posted { list: posting.key(), item, provider }),
+        }
+    }
+
+    /// The key whose owner it is for.
     pub fn key(&self) -> Key {
         match self {
             Self::Fetch { key, .. } | Self::Remove { key, .. } => *key,
             Self::Store(hit) => hit.item.key(),
+            Self::Post(posting) => posting.key(),
+            Self::Unpost(posted) => posted.list,
+            Self::Sift(sift) => sift.key(),
         }
     }
 
@@ -59,6 +111,9 @@ impl Errand {
             Self::Fetch { .. } => Key::BYTES + 2,
             Self::Store(hit) => hit.encoded_len(),
             Self::Remove { .. } => Key::BYTES + Addr::BYTES,
+            Self::Post(posting) => posting.encoded_len(),
+            Self::Unpost(_) => Posted::BYTES,
+            Self::Sift(sift) => sift.encoded_len(),
         }
     }
 
@@ -78,6 +133,18 @@ impl Errand {
                 w.key(*key);
                 w.addr(*provider);
             }
+            Self::Post(posting) => {
+                w.u8(3);
+                posting.encode(w);
+            }
+            Self::Unpost(posted) => {
+                w.u8(4);
+                posted.encode(w);
+            }
+            Self::Sift(sift) => {
+                w.u8(5);
+                sift.encode(w);
+            }
         }
     }
 
@@ -89,6 +156,9 @@ impl Errand {
             }
             1 => Self::Store(Hit::decode(r)?),
             2 => Self::Remove { key: r.key()?, provider: r.addr()? },
+            3 => Self::Post(Posting::decode(r)?),
+            4 => Self::Unpost(Posted::decode(r)?),
+            5 => Self::Sift(Sift::decode(r)?),
             other => return Err(r.invalid("errand", u64::from(other))),
         })
     }
@@ -303,7 +373,7 @@ pub enum Message {
         /// As their owner, or as a copy.
         owned: bool,
         /// The records.
-        records: Arc<[Hit]>,
+        records: Arc<[Posting]>,
     },
     /// A transfer was taken in.
     Kept {
@@ -324,6 +394,10 @@ pub enum Message {
         /// Who provided it.
         provider: Addr,
     },
+    /// What a keyword search found at the owner of a word.
+    Sifted(Box<Sifted>),
+    /// Drop your copy of this record of a posting list.
+    EraseWord(Box<Posted>),
     /// A neighbour leaves, and these are its pointers.
     Leaving {
         /// Whose neighbour.
@@ -366,6 +440,50 @@ fn encode_hits(hits: &[Hit], w: &mut Writer) {
     }
 }
 
+/// In the byte of `owned`: some records are kept under a word.
+const WITH_WORDS: u8 = 2;
+
+fn has_words(records: &[Posting]) -> bool {
+    records.iter().any(|record| record.word != WHOLE)
+}
+
+fn postings_len(records: &[Posting]) -> usize {
+    let words = if has_words(records) { records.len() } else { 0 };
+    2 + words + records.iter().map(|record| record.hit.encoded_len()).sum::<usize>()
+}
+
+fn encode_postings(owned: bool, records: &[Posting], w: &mut Writer) {
+    let with_words = has_words(records);
+    w.u8(u8::from(owned) | if with_words { WITH_WORDS } else { 0 });
+    w.count(records.len());
+    for record in records {
+        if with_words {
+            record.encode(w);
+        } else {
+            record.hit.encode(w);
+        }
+    }
+}
+
+fn decode_postings(r: &mut Reader<'_>) -> Result<(bool, Arc<[Posting]>), WireError> {
+    let flags = r.u8()?;
+    if flags > 1 | WITH_WORDS {
+        return Err(r.invalid("flag", u64::from(flags)));
+    }
+    let owned = flags & 1 == 1;
+    if flags & WITH_WORDS == 0 {
+        let hits = decode_hits(r, MAX_RECORDS)?;
+        return Ok((owned, hits.into_iter().map(Posting::from).collect()));
+    }
+    let n = r.count("records", MAX_RECORDS, 16)?;
+    let records: Arc<[Posting]> = (0..n).map(|_| Posting::decode(r)).collect::<Result<_, _>>()?;
+    if !has_words(&records) {
+        // Each message has one encoding: this one is for records with words.
+        return Err(r.invalid("flag", u64::from(flags)));
+    }
+    Ok((owned, records))
+}
+
 impl Wire for Message {
     const KINDS: &'static [&'static str] = &[
         "FindNext",
@@ -388,6 +506,8 @@ impl Wire for Message {
         "Release",
         "Erase",
         "Leaving",
+        "Sifted",
+        "EraseWord",
     ];
 
     #[inline]
@@ -413,6 +533,8 @@ impl Wire for Message {
             Self::Release { .. } => 17,
             Self::Erase { .. } => 18,
             Self::Leaving { .. } => 19,
+            Self::Sifted(_) => 20,
+            Self::EraseWord(_) => 21,
         }
     }
 
@@ -429,6 +551,7 @@ impl Wire for Message {
                 | Self::Neighbours { .. }
                 | Self::Pong { .. }
                 | Self::Kept { .. }
+                | Self::Sifted(_)
         )
     }
 
@@ -452,10 +575,12 @@ impl Wire for Message {
             }
             Self::Notify { .. } => 2 + Contact::BYTES,
             Self::Nudge { .. } => 2,
-            Self::Transfer { records, .. } => 5 + hits_len(records),
+            Self::Transfer { records, .. } => 5 + postings_len(records),
             Self::Kept { .. } => 4,
             Self::Release { .. } => 2 * Key::BYTES,
             Self::Erase { .. } => Key::BYTES + Addr::BYTES,
+            Self::Sifted(sifted) => sifted.encoded_len(),
+            Self::EraseWord(_) => Posted::BYTES,
             Self::Leaving { farewell, .. } => {
                 2 + Contact::BYTES
                     + optional_contact_len(farewell.predecessor.as_ref())
@@ -481,7 +606,9 @@ impl Wire for Message {
             | Self::Transfer { .. }
             | Self::Kept { .. }
             | Self::Release { .. }
-            | Self::Erase { .. } => self.encode_records(w),
+            | Self::Erase { .. }
+            | Self::Sifted(_)
+            | Self::EraseWord(_) => self.encode_records(w),
             _ => self.encode_ring(w),
         }
     }
@@ -493,7 +620,7 @@ impl Wire for Message {
         }
         match r.u8()? {
             kind @ 0..=5 => Self::decode_routing(kind, r),
-            kind @ (6..=8 | 15..=18) => Self::decode_records(kind, r),
+            kind @ (6..=8 | 15..=18 | 20..=21) => Self::decode_records(kind, r),
             kind @ (9..=14 | 19) => Self::decode_ring(kind, r),
             other => Err(r.invalid("kind", u64::from(other))),
         }
@@ -585,8 +712,7 @@ impl Message {
             }
             Self::Transfer { request, owned, records } => {
                 w.u32(*request);
-                w.bool(*owned);
-                encode_hits(records, w);
+                encode_postings(*owned, records, w);
             }
             Self::Kept { request } => w.u32(*request),
             Self::Release { after, upto } => {
@@ -597,6 +723,8 @@ impl Message {
                 w.key(*key);
                 w.addr(*provider);
             }
+            Self::Sifted(sifted) => sifted.encode(w),
+            Self::EraseWord(posted) => posted.encode(w),
             _ => {}
         }
     }
@@ -629,13 +757,15 @@ impl Message {
                     other => return Err(r.invalid("verdict", u64::from(other))),
                 },
             },
-            15 => Self::Transfer {
-                request: r.u32()?,
-                owned: r.bool()?,
-                records: decode_hits(r, MAX_RECORDS)?.into(),
-            },
+            15 => {
+                let request = r.u32()?;
+                let (owned, records) = decode_postings(r)?;
+                Self::Transfer { request, owned, records }
+            }
             16 => Self::Kept { request: r.u32()? },
             17 => Self::Release { after: r.key()?, upto: r.key()? },
+            20 => Self::Sifted(Box::new(Sifted::decode(r)?)),
+            21 => Self::EraseWord(Box::new(Posted::decode(r)?)),
             _ => Self::Erase { key: r.key()?, provider: r.addr()? },
         })
     }

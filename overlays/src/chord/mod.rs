@@ -31,6 +31,7 @@ mod contact;
 mod finger_table;
 mod forward;
 mod keeping;
+mod keywords;
 mod lookup;
 mod membership;
 pub mod message;
@@ -49,6 +50,7 @@ pub use config::{Config, NextHop, Routing};
 pub use contact::Contact;
 pub use message::Message;
 
+use crate::parts::postings::KeywordHost as _;
 use crate::{
     About, Addr, Census, Cx, Footprint, Growth, Item, Key, Machine, OpId, Outcome, Overlay,
     Profile, Query, Reason, Rng, SearchPower, Target, Theory, prefetch,
@@ -131,6 +133,8 @@ pub enum Timer {
     Forward(u32),
     /// Is the join getting on?
     Join(u16),
+    /// Has this keyword search been answered?
+    Keywords(u32),
     /// Announce shared items again.
     Republish,
 }
@@ -284,7 +288,12 @@ impl Machine for Chord {
             }
             Message::Kept { request } => self.on_kept(cx, from, request),
             Message::Release { after, upto } => self.on_release(after, upto),
-            Message::Erase { key, provider } => self.on_erase(cx, key, provider),
+            Message::Erase { key, provider } => self.on_erase(cx, key, key, provider),
+            Message::EraseWord(posted) => {
+                self.on_erase(cx, posted.list, posted.item, posted.provider);
+            }
+            Message::Sifted(sifted) if self.config.keywords => self.on_sifted(cx, *sifted),
+            Message::Sifted(_) => {}
         }
     }
 
@@ -312,6 +321,7 @@ impl Machine for Chord {
             Timer::Request { id, step } => self.on_request_timer(cx, id, step),
             Timer::Forward(id) => self.on_forward_timer(cx, id),
             Timer::Join(step) => self.on_join_timer(cx, step),
+            Timer::Keywords(ticket) => self.on_keywords_overdue(cx, ticket),
             Timer::Republish => self.on_republish_timer(cx),
         }
     }
@@ -365,8 +375,17 @@ impl Overlay for Chord {
     }
 
     fn search(&mut self, cx: &mut Cx<'_, Self>, op: OpId, query: &Query) {
-        let Target::Exact(key) = query.target else {
-            return cx.finish(op, Outcome::Unsupported);
+        let key = match &query.target {
+            Target::Exact(key) => *key,
+            Target::Keywords(_) if !self.config.keywords => {
+                return cx.finish(op, Outcome::Unsupported);
+            }
+            Target::Keywords(_) if self.phase != Phase::Member => {
+                return cx.finish(op, Outcome::Failed(Reason::NotJoined));
+            }
+            Target::Keywords(words) => {
+                return self.search_words(cx, op, words, query.limit, self.config.intersect);
+            }
         };
         if self.phase != Phase::Member {
             return cx.finish(op, Outcome::Failed(Reason::NotJoined));
@@ -415,8 +434,8 @@ impl Overlay for Chord {
         }
     }
 
-    fn search_power(_config: &Config) -> SearchPower {
-        SearchPower { exact: true, keywords: false }
+    fn search_power(config: &Config) -> SearchPower {
+        SearchPower { exact: true, keywords: config.keywords }
     }
 
     fn blueprint(config: &Config, census: Census, _rng: &mut Rng) -> Option<Blueprint> {

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::contact::Contact;
 use super::message::Errand;
+use crate::parts::postings::Posting;
 use crate::{Addr, Hit, Key, OpId, Reason, prefetch};
 
 /// Who wants to know how a request ends.
@@ -20,6 +21,12 @@ pub(super) enum Client {
     /// A node that fell silent and is back: a lookup of this virtual node's
     /// identifier through it, in case its ring is another one.
     Merge { vnode: u16 },
+    /// One record of an insert or delete that takes several.
+    Record { op: OpId, word: u8 },
+    /// A keyword search of this node that is to reach the owner of a word.
+    Sift { ticket: u32, word: u8 },
+    /// Somebody else's keyword search on its way to the owner of a word.
+    Relay,
     /// The announcement or withdrawal of many items, one by one.
     Batch,
     /// The keeping of records.
@@ -145,7 +152,7 @@ pub(super) struct Delivery {
 pub(super) struct Move {
     pub(super) to: Contact,
     pub(super) owned: bool,
-    pub(super) records: Arc<[Hit]>,
+    pub(super) records: Arc<[Posting]>,
 }
 
 /// All requests of a node, by number.

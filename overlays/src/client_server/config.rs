@@ -29,7 +29,7 @@ crate::parameters! {
         /// The most clients a server serves at a time.
         pub max_clients: u32 = 1_000_000, in 1..=10_000_000;
         /// How long a client waits for the answer to anything it asks a server.
-        pub reply_timeout: Span = Span::from_s(30);
+        pub reply_timeout: Span = Span::from_s(120);
         /// How long the server that takes the writes waits for a replica to confirm one.
         pub replica_timeout: Span = Span::from_s(10);
         /// How long a server that takes over keeps the items of clients that have not come over to it.

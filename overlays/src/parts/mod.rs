@@ -2,6 +2,7 @@
 
 pub mod bencode;
 mod index;
+pub mod postings;
 pub mod servent;
 
 pub use index::Index;

@@ -154,7 +154,7 @@ impl Replication {
         for &target in &targets {
             cx.send(target, Message::Link);
         }
-        for block in self.begin_epoch(cx) {
+        for block in self.begin_epoch(cx, 0) {
             self.replica.apply(&block, cx.now(), self.room());
             let block = Arc::new(block);
             for &target in &targets {
@@ -172,18 +172,19 @@ impl Replication {
         cx.wake_upkeep(after, Timer::Beat(self.life));
     }
 
-    /// Everything it shares, numbered anew in an epoch later than any before.
-    fn begin_epoch(&mut self, cx: &Context<'_>) -> Vec<Block> {
+    /// Everything it shares, numbered anew in an epoch later than `beyond` and
+    /// than any before.
+    fn begin_epoch(&mut self, cx: &Context<'_>, beyond: u64) -> Vec<Block> {
         let known = self.replica.version(cx.me()).map_or(0, |version| version.epoch + 1);
-        self.epoch = cx.now().as_us().max(known).max(self.epoch + 1);
+        self.epoch = cx.now().as_us().max(known).max(self.epoch.max(beyond) + 1);
         let own = Origin::new(self.epoch, self.items.values().map(Arc::clone));
         own.blocks_for(cx.me(), None).collect()
     }
 
     /// Others have a version of this peer that it never was: somebody took it
     /// for gone. A new epoch beats that.
-    fn refute(&mut self, cx: &mut Context<'_>) {
-        for block in self.begin_epoch(cx) {
+    fn refute(&mut self, cx: &mut Context<'_>, beyond: u64) {
+        for block in self.begin_epoch(cx, beyond) {
             self.publish(cx, block);
         }
     }
@@ -242,7 +243,7 @@ impl Replication {
         let known = self.replica.version(block.origin);
         if block.origin == cx.me() {
             if known.is_none_or(|known| block.version() > known) {
-                self.refute(cx);
+                self.refute(cx, block.epoch);
             }
             return;
         }
@@ -316,7 +317,7 @@ impl Replication {
         let Some(own) = self.replica.get(cx.me()) else { return };
         let Version { epoch, seq, .. } = own.version();
         if own.log_len() >= 2 * self.items.len() + 16 {
-            return self.refute(cx);
+            return self.refute(cx, epoch);
         }
         let entries = vec![Entry { seq: seq + 1, change }];
         let (from, upto) = (seq, seq + 1);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::chord::Contact;
-use crate::chord::message::{Errand, Farewell, Message, Verdict};
-use crate::{Addr, Hit, Item, Key, Wire};
+use crate::chord::message::{Errand, Farewell, Message, Posted, Verdict};
+use crate::parts::postings::{Posting, Sift, Sifted, WHOLE, Way};
+use crate::{Addr, Hit, Item, Key, Keywords, Wire};
 
 fn key() -> impl Strategy<Value = Key> {
     any::<[u8; 20]>().prop_map(Key::from_bytes)
@@ -30,7 +31,45 @@ fn errand() -> impl Strategy<Value = Errand> {
         (key(), 1..=100_u16).prop_map(|(key, limit)| Errand::Fetch { key, limit }),
         hit().prop_map(Errand::Store),
         (key(), addr()).prop_map(|(key, provider)| Errand::Remove { key, provider }),
+        posting().prop_map(Errand::Post),
+        posted().prop_map(Errand::Unpost),
+        sift().prop_map(Errand::Sift),
     ]
+}
+
+/// A record under the item's key, or under one of its words.
+fn posting() -> impl Strategy<Value = Posting> {
+    (hit(), any::<u8>()).prop_map(|(hit, word)| {
+        let words = hit.item.keywords().words().len();
+        let word = if words == 0 { WHOLE } else { word % words as u8 };
+        Posting { hit, word }
+    })
+}
+
+fn posted() -> impl Strategy<Value = Posted> {
+    (key(), key(), addr()).prop_map(|(list, item, provider)| Posted { list, item, provider })
+}
+
+fn sift() -> impl Strategy<Value = Sift> {
+    let list = prop::option::of((key(), addr())).prop_map(|after| Way::List { after });
+    let path = (any::<u32>(), prop::collection::vec(hit(), 0..6), 1..=100_u16)
+        .prop_map(|(seen, found, limit)| Way::Path { seen, found, limit });
+    let words = "[a-z]{1,9}( [a-z]{1,9}){0,4}";
+    (addr(), any::<u32>(), words, any::<u8>(), prop_oneof![list, path]).prop_map(
+        |(asker, ticket, words, word, way)| {
+            let words = Arc::new(Keywords::of(&words));
+            let word = word % words.words().len() as u8;
+            Sift { asker, ticket, words, word, way }
+        },
+    )
+}
+
+fn sifted() -> impl Strategy<Value = Sifted> {
+    let next = prop::option::of((key(), addr()));
+    let hits = prop::collection::vec(hit(), 0..6);
+    (any::<(u32, u8)>(), hits, next, any::<bool>()).prop_map(
+        |((ticket, word), hits, next, is_hot)| Sifted { ticket, word, hits, next, is_hot },
+    )
 }
 
 fn contacts() -> impl Strategy<Value = Vec<Contact>> {
@@ -73,6 +112,8 @@ fn records() -> impl Strategy<Value = Message> {
     let deliver =
         (any::<u32>(), addr(), any::<u16>(), any::<u16>(), any::<bool>(), any::<bool>(), errand());
     let hits = || prop::collection::vec(hit(), 0..6);
+    let transferred =
+        prop::collection::vec(prop_oneof![hit().prop_map(Posting::from), posting()], 0..6);
     let verdict = prop_oneof![Just(Verdict::Done), Just(Verdict::NotFound), Just(Verdict::Full)];
     prop_oneof![
         deliver.prop_map(|(request, origin, vnode, ttl, ack, insist, errand)| Message::Deliver {
@@ -87,12 +128,14 @@ fn records() -> impl Strategy<Value = Message> {
         (any::<u32>(), hits())
             .prop_map(|(request, hits)| Message::Hits { request, hits: hits.into() }),
         (any::<u32>(), verdict).prop_map(|(request, verdict)| Message::Judged { request, verdict }),
-        (any::<u32>(), any::<bool>(), hits()).prop_map(|(request, owned, records)| {
+        (any::<u32>(), any::<bool>(), transferred).prop_map(|(request, owned, records)| {
             Message::Transfer { request, owned, records: records.into() }
         }),
         any::<u32>().prop_map(|request| Message::Kept { request }),
         (key(), key()).prop_map(|(after, upto)| Message::Release { after, upto }),
         (key(), addr()).prop_map(|(key, provider)| Message::Erase { key, provider }),
+        sifted().prop_map(|sifted| Message::Sifted(Box::new(sifted))),
+        posted().prop_map(|posted| Message::EraseWord(Box::new(posted))),
     ]
 }
 

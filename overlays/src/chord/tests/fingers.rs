@@ -117,12 +117,14 @@ fn the_store_is_bounded() {
     let mut store = Store::default();
     let mut put = |name: &str, provider| {
         let hit = Hit { item: Arc::new(Item::new(name, 1)), provider: Addr::from_index(provider) };
-        matches!(store.put(hit, true, Time::ZERO, &config), Finding::Done)
+        let key = hit.item.key();
+        matches!(store.put(key, hit.into(), true, Time::ZERO, &config), Finding::Done)
     };
     assert!(put("a", 1) && put("a", 2) && !put("a", 3) && put("a", 2));
     assert!(put("b", 1) && put("c", 1) && put("d", 1) && !put("e", 1));
     assert_eq!(store.counts(), (5, 0));
-    assert!(store.remove(Item::new("a", 1).key(), Addr::from_index(1), |_| true));
+    let key = Item::new("a", 1).key();
+    assert!(store.remove(key, key, Addr::from_index(1), |_| true));
     assert_eq!(store.counts(), (4, 0));
 }
 

@@ -4,5 +4,6 @@
 mod bench;
 mod codec;
 mod fingers;
+mod keywords;
 mod protocol;
 mod ring;

@@ -1,1 +1,5 @@
 //! Nodes on fabricated contexts.
+
+mod codec;
+mod nodes;
+mod store;

@@ -1,1 +1,5 @@
-//! Peers on fabricated contexts.
+//! Logs, replicas and peers on their own.
+
+mod codec;
+mod origin;
+mod peers;
