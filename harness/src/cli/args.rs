@@ -104,6 +104,9 @@ pub struct Workload {
     /// exp:60min/exp:30min/22%
     #[arg(long, env = "OVERLAB_CHURN", value_name = "MODEL")]
     pub churn: Option<String>,
+    /// Whoever finds an item downloads it and then shares its copy too
+    #[arg(long, env = "OVERLAB_DOWNLOADS")]
+    pub downloads: bool,
     /// What is shared: CSV with name,size_bytes,section,description [default: embedded]
     #[arg(long, env = "OVERLAB_CATALOG", value_name = "FILE")]
     pub catalog: Option<PathBuf>,

@@ -46,6 +46,8 @@ pub struct Scenario {
     pub kill_wait: Option<String>,
     /// As `--churn`.
     pub churn: Option<String>,
+    /// As `--downloads`.
+    pub downloads: bool,
     /// As `--catalog`; relative to the scenario's file.
     pub catalog: Option<PathBuf>,
     /// As `--set`: values by `overlay.parameter`.

@@ -57,6 +57,7 @@ pub fn plan(args: &WorkloadArgs, common: &Common, scenario: &Scenario) -> Result
     }
     plan.searches = args.searches.or(scenario.searches).unwrap_or(plan.searches);
     plan.settle = args.settle || scenario.settle;
+    plan.downloads = args.downloads || scenario.downloads;
     plan.maintenance =
         args.maintenance.map(|s| s == Switch::On).or(scenario.maintenance).unwrap_or(true);
     if let Some(text) = args.churn.as_ref().or(scenario.churn.as_ref()) {

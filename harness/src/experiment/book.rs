@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use overlays::{Addr, Item, Key, OpId, Outcome, Overlay, Query, Rng, Stream, Time};
+use overlays::{Addr, Hit, Item, Key, OpId, Outcome, Overlay, Query, Rng, Span, Stream, Time};
 
 use super::contacts::Contacts;
 use super::measures::Measures;
@@ -24,6 +24,16 @@ pub(super) enum Action {
     Leave(u32),
     /// A peer's presence changes as its churn says, and will change again.
     Churn(u32, Turn),
+    /// A peer has downloaded an item from another, and shares it from now on.
+    Share(Download),
+}
+
+/// A copy on its way.
+#[derive(Clone, Debug)]
+pub(super) struct Download {
+    peer: u32,
+    provider: u32,
+    item: Arc<Item>,
 }
 
 /// An operation under way, as the truth sees it.
@@ -63,6 +73,8 @@ pub(super) struct Book<O: Overlay> {
     index: Arc<CatalogIndex>,
     open: BTreeMap<OpId, Open>,
     measure_reach: bool,
+    /// Whether whoever finds an item downloads and shares it.
+    pub downloads: bool,
     rng: Rng,
 }
 
@@ -80,6 +92,7 @@ impl<O: Overlay> Book<O> {
             catalog,
             open: BTreeMap::new(),
             measure_reach,
+            downloads: false,
             rng: Stream::Churn.rng(seed),
         }
     }
@@ -203,6 +216,35 @@ impl<O: Overlay> Book<O> {
         sim.crash(peer);
     }
 
+    /// A search found something: its peer downloads the first item that it does
+    /// not have, at the rate of the slower of the two lines. Overlays find
+    /// providers; that many may load one line at a time is not modelled here.
+    fn download(&mut self, sim: &mut Sim<O>, peer: u32, hits: &[Hit]) {
+        let is_new = |hit: &&Hit| !self.shares_of(peer).iter().any(|i| i.key() == hit.item.key());
+        let Some(hit) = hits.iter().find(|h| h.provider.index() != peer && is_new(h)) else {
+            return;
+        };
+        let provider = hit.provider.index();
+        if provider as usize >= sim.len() {
+            return;
+        }
+        let bps = sim.profile(provider).upload_bps.min(sim.profile(peer).download_bps).max(1);
+        let takes = Span::from_s_f64(hit.item.size_bytes() as f64 * 8.0 / bps as f64);
+        let item = Arc::clone(&hit.item);
+        let at = sim.now() + takes;
+        self.plan(sim, at, Action::Share(Download { peer, provider, item }));
+    }
+
+    /// A download is complete if both sides are still there.
+    fn share_download(&mut self, sim: &mut Sim<O>, download: Download) {
+        let Download { peer, provider, item } = download;
+        let has = |node, item: &Item| self.shares_of(node).iter().any(|i| i.key() == item.key());
+        let is_there = sim.is_up(peer) && self.contacts.is_joined(peer) && sim.is_up(provider);
+        if is_there && has(provider, &item) && !has(peer, &item) {
+            self.ask(sim, peer, &Request::Insert(item), true);
+        }
+    }
+
     fn grade(&mut self, sim: &Sim<O>, op: OpId, what: What, outcome: &Outcome) -> Grade {
         let now = sim.now();
         let Some(operation) = sim.operation(op) else { return Grade::Failed };
@@ -296,15 +338,23 @@ impl<O: Overlay> Driver<O> for Book<O> {
                 }
                 self.next_turn(sim, peer);
             }
+            Action::Share(download) => self.share_download(sim, download),
         }
     }
 
     fn ended(&mut self, sim: &mut Sim<O>, op: OpId, outcome: &Outcome) {
         let Some(Open { what, measured }) = self.open.remove(&op) else { return };
         let is_measured = measured && !matches!(what, What::Bring);
+        let is_search = matches!(what, What::Search(_));
         let grade = self.grade(sim, op, what, outcome);
         let mark = GRADES.iter().position(|g| *g == grade).unwrap_or(0) as u64 + 1;
         sim.set_tag(op, if is_measured { mark } else { UNMEASURED });
+        let asker = sim.operation(op).map(|operation| operation.node);
+        if let (true, true, Some(peer), Outcome::Found(hits)) =
+            (self.downloads, is_search, asker, outcome)
+        {
+            self.download(sim, peer, hits);
+        }
     }
 
     fn closed(&mut self, operation: Operation) {

@@ -33,6 +33,8 @@ pub struct Plan {
     pub searches: u32,
     /// Sessions of peers that come and go during the searches.
     pub churn: Option<Churn>,
+    /// Whether whoever finds an item downloads it and shares its copy.
+    pub downloads: bool,
     /// What is shared and searched for.
     pub catalog: Arc<Catalog>,
     /// What to call that in reports.
@@ -81,6 +83,7 @@ impl Plan {
             kill_wait: Span::from_s(60),
             searches: 1000,
             churn: None,
+            downloads: false,
             catalog,
             catalog_name: "embedded".into(),
             trace: None,

@@ -97,6 +97,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
         )
         .map_err(RunError::Plan)?;
         let mut book = Book::new(Arc::clone(&plan.catalog), servers, plan.seed, measure_reach);
+        book.downloads = plan.downloads;
         book.measures.nodes = plan.nodes;
         book.measures.shares = placement.total();
         book.measures.free_riders =

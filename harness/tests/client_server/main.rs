@@ -3,8 +3,12 @@
 #[path = "../baseline_lab/mod.rs"]
 mod baseline_lab;
 
+use std::sync::Arc;
+
 use baseline_lab::item;
-use harness::sim::Request;
+use harness::experiment::{self, Measures, Plan, Watch};
+use harness::sim::{Request, Verb};
+use harness::workload::Catalog;
 use overlays::client_server::ClientServer;
 use overlays::{Addr, Outcome, Query};
 
@@ -156,4 +160,27 @@ fn a_third_of_the_clients_dies_and_everyone_but_one_leaves() {
     }
     lab.rest();
     lab.all_find_all();
+}
+
+#[test]
+fn whoever_finds_an_item_shares_its_copy_if_told_to() {
+    let run = |downloads| {
+        let plan = Plan {
+            settle: true,
+            searches: 100,
+            downloads,
+            ..Plan::standard(60, Arc::new(Catalog::embedded()))
+        };
+        experiment::run::<ClientServer>(&Arc::default(), &plan, &Watch::default()).unwrap()
+    };
+    let (without, with) = (run(false), run(true));
+    let inserts = |measures: &Measures| measures.operations[&Verb::Insert].count;
+    let entries = |measures: &Measures| measures.storage.index_entries.max();
+    // The ten inserts of the updates, and one for most of 200 searches.
+    assert_eq!(inserts(&without), 10);
+    assert!(inserts(&with) > 60, "{} inserts", inserts(&with));
+    assert!(entries(&with) > entries(&without));
+    for (verb, operations) in &with.operations {
+        assert_eq!(operations.correct, operations.count, "{verb:?}");
+    }
 }
