@@ -27,7 +27,8 @@ crate::parameters! {
         /// How often a peer compares digests with each neighbour, and with one member drawn at
         /// random.
         pub beat: Span = Span::from_s(20), in Span::from_ms(100)..=Span::from_s(3600);
-        /// How often in a row a neighbour or member stays silent before it is taken for dead.
+        /// How many beats in a row a neighbour misses before it is taken for dead; other members
+        /// have twice as many.
         pub misses: u8 = 3, in 1..=20;
         /// How long a peer remembers who left or died, and looks whether they are back.
         pub remember: Span = Span::from_s(3600);

@@ -255,8 +255,10 @@ impl Replication {
                 cx.send(from, Message::Want(vec![(block.origin, have)]));
             }
             Meaning::News => {
-                if block.gone {
-                    self.neighbours.remove(block.origin);
+                // A neighbour that others take for gone is looked after until
+                // it is silent; one that says so itself has gone.
+                if block.gone && block.origin == from {
+                    self.neighbours.remove(from);
                 }
                 note(cx, block);
                 self.pass_on(cx, block, Some(from));

@@ -45,6 +45,9 @@ pub(super) fn beat(peer: &mut Replication, cx: &mut Context<'_>) {
 
 /// Says of neighbours and of the member looked after that they are gone, when
 /// they have been silent too long. Whoever lives refutes it.
+///
+/// A neighbour beats too, so that two losses must meet to miss it; a member is
+/// heard of by its echo alone, and has twice as many chances.
 fn bury_the_silent(peer: &mut Replication, cx: &mut Context<'_>) {
     let misses = u64::from(peer.config.misses);
     // A beat may come up to half a beat late.
@@ -54,7 +57,7 @@ fn bury_the_silent(peer: &mut Replication, cx: &mut Context<'_>) {
         dead = peer.neighbours.silent_since(Time::from_us(since));
     }
     if let Some((addr, tries)) = peer.neighbours.probe()
-        && tries >= peer.config.misses
+        && tries >= 2 * peer.config.misses
     {
         dead.push(addr);
     }
