@@ -17,6 +17,7 @@ pub mod bittorrent;
 pub mod can;
 pub mod chord;
 pub mod client_server;
+pub mod fasttrack;
 pub mod gnutella;
 pub mod gnutella06;
 pub mod kad;

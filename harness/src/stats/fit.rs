@@ -46,7 +46,7 @@ pub struct Fit {
     #[serde(with = "growth_text")]
     pub theory: Growth,
     /// Whether the class is the predicted one, with the number of super-peers
-    /// held constant.
+    /// in proportion to n.
     pub agrees: bool,
     /// a in y = a + b f(n); zero where the class is constant.
     #[serde(default)]
@@ -54,22 +54,24 @@ pub struct Fit {
 }
 
 /// f(n) of a class. What depends on the number of super-peers C is taken with
-/// C held constant.
+/// C in proportion to n: a super-peer serves so many peers and no more, so a
+/// network that grows elects more of them.
 fn shape(class: Growth, n: f64) -> f64 {
     match class {
-        Growth::Constant | Growth::SuperPeers | Growth::LogSuperPeers => 1.0,
-        Growth::Log => n.log2(),
+        Growth::Constant | Growth::PerSuperPeer => 1.0,
+        Growth::Log | Growth::LogSuperPeers => n.log2(),
         Growth::Root(d) => n.powf(1.0 / f64::from(d.max(1))),
-        Growth::Linear | Growth::PerSuperPeer => n,
+        Growth::Linear | Growth::SuperPeers => n,
         Growth::Linearithmic => n * n.log2(),
     }
 }
 
-/// The class in terms of n alone, the number of super-peers held constant.
+/// The class in terms of n alone, the number of super-peers in proportion to n.
 const fn in_terms_of_n(class: Growth) -> Growth {
     match class {
-        Growth::SuperPeers | Growth::LogSuperPeers => Growth::Constant,
-        Growth::PerSuperPeer | Growth::Root(0 | 1) => Growth::Linear,
+        Growth::PerSuperPeer => Growth::Constant,
+        Growth::LogSuperPeers => Growth::Log,
+        Growth::SuperPeers | Growth::Root(0 | 1) => Growth::Linear,
         other => other,
     }
 }
@@ -299,9 +301,10 @@ mod tests {
     }
 
     #[test]
-    fn super_peers_are_held_constant() {
-        assert!(Fit::of(&series(|_| 7.0), Growth::LogSuperPeers).unwrap().agrees);
-        assert!(Fit::of(&series(|n| n / 40.0), Growth::PerSuperPeer).unwrap().agrees);
+    fn super_peers_grow_with_the_network() {
+        assert!(Fit::of(&series(|n| (n / 70.0).log2()), Growth::LogSuperPeers).unwrap().agrees);
+        assert!(Fit::of(&series(|n| n / 70.0), Growth::SuperPeers).unwrap().agrees);
+        assert!(Fit::of(&series(|_| 70.0), Growth::PerSuperPeer).unwrap().agrees);
     }
 
     #[test]

@@ -69,9 +69,7 @@ pub fn growth(
 /// The fitted curve in symbols, logarithms to base 2.
 pub fn formula(fit: &Fit) -> String {
     let shape = match fit.class {
-        Growth::Constant | Growth::SuperPeers | Growth::LogSuperPeers => {
-            return figure(fit.coefficient);
-        }
+        Growth::Constant => return figure(fit.coefficient),
         Growth::Log => "log₂ n".into(),
         Growth::Root(2) => "√n".into(),
         Growth::Linearithmic => "n log₂ n".into(),
