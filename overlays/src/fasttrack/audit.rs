@@ -99,7 +99,10 @@ impl View<'_> {
         if self.servers.iter().any(|server| !server.knows(addr)) {
             self.complain(addr, "a list server does not know it");
         }
-        if supernode.retiring.is_some() || supernode.should_retire(addr) {
+        let supernodes = self.peers.iter().filter_map(|(&a, p)| Some((a, p.supernode.as_ref()?)));
+        let is_spare =
+            supernodes.into_iter().any(|(a, s)| supernode.can_yield_to(addr, a, s.load()));
+        if supernode.retiring.is_some() || is_spare {
             self.complain(addr, "serves few and is about to retire");
         }
         if supernode.is_splitting() {

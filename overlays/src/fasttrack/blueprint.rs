@@ -7,6 +7,7 @@ use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 
 use super::Config;
+use super::growth::Growth;
 use super::links;
 use super::message::{Bandwidth, NodeEntry};
 use super::peer::Context;
@@ -49,48 +50,28 @@ pub struct Blueprint {
     list: Vec<NodeEntry>,
 }
 
-/// How many supernodes there are among `peers` nodes. Supernodes that split in
-/// halves when they are full are ln 2 = 69 % full on average.
-fn supernodes_among(peers: usize, config: &Config) -> usize {
-    let children = f64::from(config.children_split) * core::f64::consts::LN_2;
-    ((peers as f64 / (children + 1.0)).round() as usize).clamp(1, peers.max(1))
-}
-
-/// The most capable of the peers that can be reached; equals by chance. The
-/// first one is there even if it is not capable.
-fn elect(config: &Config, peers: &[Profile], rng: &mut Rng) -> Vec<Addr> {
-    let least = Bandwidth::of(u64::from(config.min_upload_kbps) * 1_000);
-    let mut reachable: Vec<(Bandwidth, Addr)> = peers
-        .iter()
-        .filter(|peer| !peer.firewalled)
-        .map(|peer| (Bandwidth::of(peer.upload_bps), peer.addr))
-        .collect();
-    reachable.shuffle(rng);
-    reachable.sort_by_key(|&(bandwidth, _)| core::cmp::Reverse(bandwidth));
-    let capable = reachable.iter().filter(|(bandwidth, _)| *bandwidth >= least).count();
-    reachable.truncate(supernodes_among(peers.len(), config).min(capable.max(1)));
-    reachable.into_iter().map(|(_, addr)| addr).collect()
-}
-
 impl Blueprint {
     /// The converged network of a census, or nothing where nobody can be
     /// reached or there is no list server.
     pub(super) fn draw(config: &Config, census: Census, rng: &mut Rng) -> Option<Self> {
-        let elected = elect(config, &census.peers, rng);
-        if census.servers.is_empty() || elected.is_empty() {
+        if census.servers.is_empty() {
             return None;
         }
-        let mut places: BTreeMap<Addr, Place> =
-            elected.iter().map(|&addr| (addr, Place::default())).collect();
-        let mut order: Vec<&Profile> = census.peers.iter().collect();
-        order.shuffle(rng);
-        let mut lines = BTreeMap::new();
-        for peer in order {
-            let (bandwidth, firewalled) = (Bandwidth::of(peer.upload_bps), peer.firewalled);
-            let home = (!places.contains_key(&peer.addr))
-                .then(|| choose_home(config, &census, &elected, &mut places, peer.addr, rng));
-            lines.insert(peer.addr, Line { bandwidth, firewalled, home });
+        let mut places = BTreeMap::new();
+        let mut homes = BTreeMap::new();
+        for (addr, family) in Growth::of(config, &census, rng)? {
+            let children: Vec<Addr> = family.iter().map(|peer| peer.addr).collect();
+            homes.extend(children.iter().map(|&child| (child, addr)));
+            places.insert(addr, Place { children, links: Vec::new() });
         }
+        let line = |peer: &Profile| Line {
+            bandwidth: Bandwidth::of(peer.upload_bps),
+            firewalled: peer.firewalled,
+            home: homes.get(&peer.addr).copied(),
+        };
+        let lines = census.peers.iter().map(|peer| (peer.addr, line(peer))).collect();
+        let mut elected: Vec<Addr> = places.keys().copied().collect();
+        elected.shuffle(rng);
         link_all(config, &elected, &mut places, rng);
         for place in places.values_mut() {
             place.children.sort_unstable();
@@ -146,36 +127,6 @@ impl Blueprint {
     }
 }
 
-/// The nearest of a few random supernodes that has room; further few where
-/// none has.
-fn choose_home(
-    config: &Config,
-    census: &Census,
-    elected: &[Addr],
-    places: &mut BTreeMap<Addr, Place>,
-    node: Addr,
-    rng: &mut Rng,
-) -> Addr {
-    let candidates = usize::from(config.candidates);
-    let split = config.children_split as usize;
-    // Twenty rounds of draws fail only if nearly all are full; then any will do.
-    for _ in 0..20 {
-        let drawn = distinct(rng, elected.len(), candidates.min(elected.len()));
-        let near = drawn
-            .into_iter()
-            .map(|at| elected[at])
-            .filter(|addr| places[addr].children.len() < split)
-            .min_by_key(|&addr| (census.distances.rtt(node, addr), addr));
-        if let Some(home) = near {
-            places.get_mut(&home).expect("the elected have places").children.push(node);
-            return home;
-        }
-    }
-    let home = elected[rng.random_range(0..elected.len())];
-    places.get_mut(&home).expect("the elected have places").children.push(node);
-    home
-}
-
 /// Every supernode in turn seeks links to random others until it has enough,
 /// as it does when it joins.
 fn link_all(config: &Config, elected: &[Addr], places: &mut BTreeMap<Addr, Place>, rng: &mut Rng) {
@@ -202,7 +153,7 @@ fn link_all(config: &Config, elected: &[Addr], places: &mut BTreeMap<Addr, Place
 
 /// So many different places of a list of `len`, in random order (Floyd's
 /// method: no step depends on the length).
-fn distinct(rng: &mut Rng, len: usize, amount: usize) -> Vec<usize> {
+pub(super) fn distinct(rng: &mut Rng, len: usize, amount: usize) -> Vec<usize> {
     let mut drawn = Vec::with_capacity(amount.min(len));
     for last in len.saturating_sub(amount)..len {
         let at = rng.random_range(0..=last);

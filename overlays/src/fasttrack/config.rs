@@ -59,7 +59,7 @@ crate::parameters! {
         pub reach: u16 = 100, in 0..=1_000;
         /// How long a supernode waits for the others before it goes on to the
         /// next stage without them.
-        pub stage_timeout: Span = Span::from_s(2);
+        pub stage_timeout: Span = Span::from_s(5);
         /// How long a user waits for the end of a search.
         pub search_timeout: Span = Span::from_s(60);
         /// How many firewalled providers of a search are asked to call back

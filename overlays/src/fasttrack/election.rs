@@ -13,7 +13,8 @@ use super::peer::Context;
 use super::supernode::{Child, Supernode};
 use crate::seam::{Addr, Span, Time};
 
-/// How long a promoted node has to show up as a supernode.
+/// How long a promoted node has to show up as a supernode, and those that are
+/// sent away to find another.
 const PROMOTION_TIME: Span = Span::from_s(30);
 
 impl Supernode {
@@ -94,14 +95,18 @@ impl Supernode {
         }
     }
 
-    /// Whether it serves so few that a link of it can serve them as well. Of
-    /// two such, the less loaded one retires, so that one stays.
+    /// Whether it serves so few that a link of it can serve them as well.
     pub(super) fn should_retire(&self, me: Addr) -> bool {
-        let load = self.load();
+        self.links.loads().any(|(peer, load)| self.can_yield_to(me, peer, load))
+    }
+
+    /// Whether it serves so few that `peer`, with this load, can serve them as
+    /// well. Of two such, the less loaded one retires, so that one stays.
+    pub(super) fn can_yield_to(&self, me: Addr, peer: Addr, load: u8) -> bool {
+        let own = self.load();
         self.children.len() < self.config.children_min as usize
-            && self.links.loads().any(|(peer, other)| {
-                (other, peer) > (load, me) && u32::from(other) + u32::from(load) < 75
-            })
+            && (load, peer) > (own, me)
+            && u32::from(load) + u32::from(own) < 75
     }
 
     /// Whether a promoted node has yet to take its part of the others.

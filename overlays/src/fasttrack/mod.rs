@@ -28,6 +28,7 @@ mod blueprint;
 mod codec;
 mod config;
 mod election;
+mod growth;
 mod homing;
 mod links;
 mod list_server;
@@ -96,6 +97,29 @@ fn jittered(cx: &mut Cx<'_, FastTrack>, period: Span) -> Span {
     Span::from_us(us.max(1))
 }
 
+impl FastTrack {
+    /// Whether it is a supernode.
+    pub fn is_supernode(&self) -> bool {
+        matches!(self, Self::Peer(peer) if peer.is_supernode())
+    }
+
+    /// The supernode that it is an ordinary node of.
+    pub fn home(&self) -> Option<Addr> {
+        match self {
+            Self::Server(_) => None,
+            Self::Peer(peer) => peer.home,
+        }
+    }
+
+    /// How many ordinary nodes it has.
+    pub fn children(&self) -> usize {
+        match self {
+            Self::Server(_) => 0,
+            Self::Peer(peer) => peer.supernode.as_ref().map_or(0, |s| s.children().count()),
+        }
+    }
+}
+
 impl Machine for FastTrack {
     type Message = Message;
     type Timer = Timer;
@@ -144,8 +168,10 @@ impl Overlay for FastTrack {
             storage_max: Growth::PerSuperPeer,
             storage_mean: Growth::Constant,
         },
-        caveat: "A search stops at x matches, so only rare items cost C messages; it asks at most `reach` supernodes. \
-                 C grows with n here, since supernodes split when they are full: n/C stays within its bounds.",
+        caveat: "C grows with n here, since supernodes split when they are full, so n/C stays within its bounds. \
+                 A search stops at x matches or `reach` supernodes, so only rare items cost C messages. \
+                 The fullest of C supernodes is the one whose nodes share most, and a few peers share very much: \
+                 it grows with C although the average does not.",
     };
 
     type Config = Config;

@@ -48,7 +48,7 @@ struct Open {
     left: usize,
     /// The supernodes not asked yet; the next ones last.
     unasked: Vec<Addr>,
-    /// Those asked that have not answered.
+    /// Those asked in this stage or an earlier one that have not answered.
     awaiting: Vec<Addr>,
     /// The number of the present stage, from 0.
     stage: u16,
@@ -128,18 +128,17 @@ impl Queries {
         let growth = usize::from(config.stage_growth).saturating_pow(u32::from(open.stage));
         let width = usize::from(config.stage_first).saturating_mul(growth);
         let asked = open.unasked.len().saturating_sub(width);
-        open.awaiting = open.unasked.split_off(asked);
         let limit = u16::try_from(open.left).unwrap_or(open.query.limit);
-        for &supernode in &open.awaiting {
+        for supernode in open.unasked.split_off(asked) {
             let query = Query { target: open.query.target.clone(), limit };
             cx.send(supernode, Message::Query { id, query });
+            open.awaiting.push(supernode);
         }
         watch(cx, config.stage_timeout, Timer::Stage(id, open.stage));
     }
 
     fn next_stage(&mut self, cx: &mut Context<'_>, config: &Config, id: u16) {
         if let Some(open) = self.open.get_mut(&id) {
-            open.awaiting.clear();
             open.stage = open.stage.saturating_add(1);
             self.ask(cx, config, id);
         }
@@ -178,7 +177,8 @@ impl Queries {
         }
     }
 
-    /// The time for the answers of a stage is over.
+    /// The time for the answers of a stage is over; those that come during a
+    /// later one still count.
     pub fn on_stage_overdue(&mut self, cx: &mut Context<'_>, config: &Config, id: u16, stage: u16) {
         if let Some(open) = self.open.get(&id).filter(|open| open.stage == stage) {
             let cx = &mut cx.on_behalf_of(open.cause);

@@ -2,8 +2,8 @@
 //!
 //! Nobody can connect to a firewalled provider, so the searcher sends a push
 //! through the supernodes, and the provider connects to the searcher. What
-//! cannot be fetched was not found: results of providers that stay silent are
-//! dropped. Only the first few are tried this way.
+//! cannot be fetched was not found: the search ends without the results of
+//! providers that stay silent. Only the first few are tried this way.
 
 use std::collections::BTreeMap;
 
@@ -115,9 +115,8 @@ impl Searches {
                 let call = Callback { id: cx.rng().random(), to: me, provider, supernode };
                 open.calls.push(Call { provider, id: call.id, came: false });
                 wanted.push(call);
-            } else if !called {
-                answers += 1;
             }
+            answers += 1;
         }
         if answers > 0 {
             cx.answer(open.op, answers);
@@ -143,11 +142,9 @@ impl Searches {
             call.came = true;
             Some(id)
         });
-        let Some(id) = expected else { return };
-        let Some(open) = self.open.get(&id) else { return };
-        let hits = open.hits.iter().filter(|hit| hit.provider == from).count();
-        cx.answer(open.op, hits as u32);
-        if open.is_complete() {
+        if let Some(id) = expected
+            && self.open.get(&id).is_some_and(Open::is_complete)
+        {
             self.finish(cx, id);
         }
     }

@@ -34,7 +34,7 @@ pub(super) struct Supernode {
     index: Index,
     pub(super) links: Links,
     queries: Queries,
-    /// The ordinary node that was told to become a supernode, and when.
+    /// The ordinary node that was told last to become a supernode, and when.
     pub(super) promoting: Option<(Addr, Time)>,
     /// When it told its ordinary nodes to go, since it becomes one of them.
     pub(super) retiring: Option<Time>,
@@ -288,7 +288,6 @@ impl Supernode {
         }
         cx.send(from, Message::LinkAck { load: self.load() });
         if was_child && self.promoting.is_some_and(|(addr, _)| addr == from) {
-            self.promoting = None;
             self.shed(&mut cx.on_behalf_of(Cause::UPKEEP), known, from);
         }
     }

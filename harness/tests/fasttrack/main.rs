@@ -1,0 +1,6 @@
+//! FastTrack networks in the simulator.
+
+mod hardship;
+mod lab;
+mod settled;
+mod supernodes;
