@@ -28,6 +28,7 @@ register! {
     overlays::napster::Napster,
     overlays::gnutella::Gnutella,
     overlays::gnutella06::Gnutella06,
+    overlays::fasttrack::FastTrack,
     overlays::chord::Chord,
     overlays::can::Can,
     overlays::pastry::Pastry,

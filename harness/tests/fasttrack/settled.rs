@@ -51,8 +51,11 @@ fn figures(mut lab: Lab) -> Figures {
     }
 }
 
+/// Takes one of the figures.
+type Pick = fn(&Figures) -> f64;
+
 /// The mean over a few seeds of what `pick` takes from each network's figures.
-fn over_seeds(figures: &[Figures], pick: fn(&Figures) -> f64) -> f64 {
+fn over_seeds(figures: &[Figures], pick: Pick) -> f64 {
     mean(figures.iter().map(pick))
 }
 
@@ -69,7 +72,7 @@ fn settled_equals_joined() {
             (1..=3).map(|seed| figures(Lab::joined(&config, peers, seed))).collect();
         let settled: Vec<Figures> =
             (1..=3).map(|seed| figures(Lab::settled(&config, peers, seed))).collect();
-        let picks: [(&str, fn(&Figures) -> f64); 5] = [
+        let picks: [(&str, Pick); 5] = [
             ("supernodes", |f| f.supernodes),
             ("ordinary nodes of each", |f| f.children),
             ("round trip to it", |f| f.home_rtt_ms),

@@ -36,7 +36,7 @@ fn forgets_who_no_longer_registers() {
     server.receive(peer(2), Message::Register { load: 0 });
     server.wake(Timer::Upkeep);
     assert_eq!(list_for(&mut server, 9), [1, 2]);
-    server.now = server.now + Span::from_us(1);
+    server.now += Span::from_us(1);
     server.wake(Timer::Upkeep);
     assert_eq!(list_for(&mut server, 9), [2]);
 }

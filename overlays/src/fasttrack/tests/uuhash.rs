@@ -52,7 +52,7 @@ fn samples_lie_at_powers_of_two() {
     assert_eq!(parts, expected);
     // The end yields to the beginning in a file too short for both.
     assert_eq!(covered(400_000).collect::<Vec<_>>(), [0..CHUNK, CHUNK..400_000]);
-    assert_eq!(covered(1_000).collect::<Vec<_>>(), [0..1_000]);
+    assert!(covered(1_000).eq(core::iter::once(0..1_000)), "the beginning is everything");
     // Even the longest file that a number can tell is covered by few samples.
     assert!(covered(u64::MAX / 4).count() < 48);
 }
