@@ -59,7 +59,7 @@ impl<D: Dialect> Node<D> {
         }
     }
 
-    /// Starts a lookup from what the table knows. Says whether there was room.
+    /// Starts a lookup from what the table knows.
     pub(super) fn look_up(&mut self, cx: &mut Context<'_, D>, target: Key, purpose: Purpose) {
         let mut list = Shortlist::new(target);
         for contact in self.table.closest(target, self.config.k, false, &self.config) {
