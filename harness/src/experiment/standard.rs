@@ -29,8 +29,9 @@ const SEARCH_NODE_SECONDS: u64 = 300_000;
 const REST_CHECK: Span = Span::from_s(30);
 /// How long it waits for that at the most.
 const REST_LIMIT: Span = Span::from_s(2 * 3600);
-/// How long an operation may take before the experiment goes on without it.
-const OPERATION_LIMIT: Span = Span::from_s(600);
+/// How long an operation may take before the experiment goes on without it and
+/// calls it broken. Under heavy churn a join can honestly take half an hour.
+const OPERATION_LIMIT: Span = Span::from_s(2 * 3600);
 /// The longest mean session plus gap that the searches are stretched to.
 const CHURN_LIMIT: Span = Span::from_s(3 * 3600);
 /// How far the simulation runs between two looks at the clock and the user, at

@@ -30,7 +30,7 @@ pub fn comparison(document: &Document, paint: Paint) -> String {
         ],
         paint,
     )
-    .at_most(0, 10)
+    .at_most(0, longest_word(document))
     .at_least(5, NO_KEYWORDS.len() as u16);
     let mut others = Grid::close(
         &[
@@ -62,6 +62,12 @@ pub fn comparison(document: &Document, paint: Paint) -> String {
     out.push('\n');
     out.push_str(&legend(document));
     out
+}
+
+/// How wide names must be so that only their words part: 10 characters or more.
+fn longest_word(document: &Document) -> u16 {
+    let words = document.overlays.iter().flat_map(|row| row.heading().split_whitespace());
+    words.map(|word| word.chars().count() as u16).fold(10, u16::max)
 }
 
 fn name(row: &OverlayRow) -> Field {
