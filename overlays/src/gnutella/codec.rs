@@ -31,6 +31,7 @@ const REFUSE: u16 = 3;
 const GIV: u16 = 4;
 const CHECK: u16 = 5;
 const VERDICT: u16 = 6;
+const COPY: u16 = 8;
 const WALK: &str = "x-walk:";
 
 impl Wire for Message {
@@ -48,6 +49,7 @@ impl Wire for Message {
         "giv",
         "check",
         "verdict",
+        "copy",
     ];
     const MAX_BYTES: usize = HEADER_BYTES + MAX_PAYLOAD;
 
@@ -66,6 +68,7 @@ impl Wire for Message {
             Self::Giv { .. } => 10,
             Self::Check { .. } => 11,
             Self::Verdict { .. } => 12,
+            Self::Copy { .. } => 13,
         }
     }
 
@@ -94,6 +97,7 @@ impl Wire for Message {
                 Self::Connect { .. } | Self::Accept { .. } => VENDOR_BYTES + 1,
                 Self::Refuse { hosts, .. } => VENDOR_BYTES + 4 + hosts.len() * Addr::BYTES,
                 Self::Giv { .. } => VENDOR_BYTES + 20,
+                Self::Copy { body, .. } => VENDOR_BYTES + body.encoded_len(),
                 Self::Check { .. } => VENDOR_BYTES,
                 Self::Verdict { .. } => VENDOR_BYTES + 1,
             }
@@ -128,7 +132,7 @@ impl Wire for Message {
             QUERY_HIT => Ok(Self::QueryHit { guid, way, body: Arc::new(HitBody::decode(&mut p)?) }),
             PUSH => Ok(Self::Push { guid, way, body: Box::new(PushBody::decode(&mut p)?) }),
             BYE => Ok(Self::Bye { guid, body: Arc::new(ByeBody::decode(&mut p)?) }),
-            VENDOR => decode_vendor(&mut p, guid),
+            VENDOR => decode_vendor(&mut p, guid, way),
             kind => Err(r.invalid("descriptor type", u64::from(kind))),
         }
     }
@@ -143,6 +147,7 @@ impl Message {
             Self::Query { guid, way, .. } | Self::Walk { guid, way, .. } => (*guid, QUERY, *way),
             Self::QueryHit { guid, way, .. } => (*guid, QUERY_HIT, *way),
             Self::Push { guid, way, .. } => (*guid, PUSH, *way),
+            Self::Copy { guid, way, .. } => (*guid, VENDOR, *way),
             // A Bye has TTL 1 and hops 0: it is for the neighbour alone.
             Self::Bye { guid, .. } => (*guid, BYE, once),
             Self::Check { guid } | Self::Verdict { guid, .. } => (*guid, VENDOR, once),
@@ -160,6 +165,7 @@ impl Message {
             Self::Giv { .. } => GIV,
             Self::Check { .. } => CHECK,
             Self::Verdict { .. } => VERDICT,
+            Self::Copy { .. } => COPY,
             // The descriptors of 0.4 never come here.
             _ => return,
         };
@@ -180,12 +186,13 @@ impl Message {
                 w.u32_le(*index);
             }
             Self::Verdict { walk_on, .. } => w.bool(*walk_on),
+            Self::Copy { body, .. } => body.encode(w),
             _ => {}
         }
     }
 }
 
-fn decode_vendor(p: &mut Reader<'_>, guid: Guid) -> Result<Message, WireError> {
+fn decode_vendor(p: &mut Reader<'_>, guid: Guid, way: Way) -> Result<Message, WireError> {
     let vendor = p.take(4, "vendor")?;
     if vendor != OUR_VENDOR {
         return Err(p.invalid("vendor", 0));
@@ -207,6 +214,7 @@ fn decode_vendor(p: &mut Reader<'_>, guid: Guid) -> Result<Message, WireError> {
         GIV => Ok(Message::Giv { servent: Guid::decode(p)?, index: p.u32_le()? }),
         CHECK => Ok(Message::Check { guid }),
         VERDICT => Ok(Message::Verdict { guid, walk_on: p.bool()? }),
+        COPY => Ok(Message::Copy { guid, way, body: Arc::new(HitBody::decode(p)?) }),
         other => Err(p.invalid("vendor message selector", u64::from(other))),
     }
 }

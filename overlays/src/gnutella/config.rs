@@ -1,5 +1,6 @@
 //! Gnutella's parameters.
 
+use crate::parts::servent::Replication;
 use crate::seam::Span;
 
 crate::choice! {
@@ -72,7 +73,7 @@ crate::parameters! {
         pub max_records: u8 = 255, in 1..=255;
         /// Whether a hit from behind a firewall counts only after a Push has
         /// brought the provider's own connection (GIV).
-        pub push: bool = true;
+        pub push: bool = false;
         /// Whether pings are answered from a cache of pongs instead of being
         /// flooded.
         pub pong_caching: bool = true;
@@ -104,6 +105,15 @@ crate::parameters! {
         pub route_capacity: u32 = 8192, in 2..=1_000_000;
         /// Time after which a GUID is forgotten, at twice this for certain.
         pub route_lifetime: Span = Span::from_s(60), in Span::from_s(1)..=Span::from_s(86_400);
+        /// Who keeps a copy of what a search has found: nobody, the searcher,
+        /// everyone on the way of the hit, or as many at random.
+        pub replication: Replication = Replication::None;
+        /// Copies that a servent keeps at most; the oldest goes first.
+        pub copies: u32 = 20, in 1..=10_000;
+        /// How long a copy is kept.
+        pub copy_lifetime: Span = Span::from_s(3600), in Span::from_s(1)..=Span::from_s(864_000);
+        /// Steps that a copy walks to a random servent.
+        pub copy_steps: u8 = 10, in 1..=255;
         /// Pings and queries that a servent handles per second, with a burst of
         /// one second's worth; it is silent to the rest. 0 means no limit.
         pub capacity_per_s: u32 = 0;

@@ -77,6 +77,15 @@ pub enum Message {
         /// Who shall connect to whom; set apart to keep messages small.
         body: Box<PushBody>,
     },
+    /// Keep a copy of this; it walks until its TTL is used up.
+    Copy {
+        /// The identifier of the query that found it.
+        guid: Guid,
+        /// TTL and hops.
+        way: Way,
+        /// Who has what.
+        body: Arc<HitBody>,
+    },
     /// This connection ends.
     Bye {
         /// Its identifier.

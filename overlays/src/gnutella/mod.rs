@@ -33,6 +33,7 @@ pub mod arithmetic;
 mod blueprint;
 pub mod codec;
 mod config;
+mod copying;
 mod links;
 mod message;
 mod pings;
@@ -49,8 +50,10 @@ use std::sync::Arc;
 pub use blueprint::Blueprint;
 pub use config::{Config, Strategy, Topology};
 
-pub use crate::parts::servent::{ByeBody, Guid, HitBody, MAX_TRY, PongHost, PushBody, Record, Way};
-use crate::parts::servent::{HostCache, Load, Routes, Shares};
+pub use crate::parts::servent::{
+    ByeBody, Guid, HitBody, MAX_TRY, PongHost, PushBody, Record, Replication, Way,
+};
+use crate::parts::servent::{Copies, HostCache, Load, Routes, Shares};
 pub use message::{Message, WalkBody};
 
 use links::{Dial, Link, State};
@@ -112,6 +115,7 @@ pub struct Gnutella {
     servents: Routes,
     searches: Vec<Search>,
     parked: Vec<Parked>,
+    copies: Copies,
 }
 
 impl Machine for Gnutella {
@@ -136,6 +140,7 @@ impl Machine for Gnutella {
             Message::Connect { links } => self.on_connect(cx, from, links),
             Message::Accept { .. } => self.on_accept(cx, from),
             Message::Refuse { hosts, .. } => self.on_refuse(cx, from, &hosts),
+            Message::Copy { guid, way, body } => self.on_copy(cx, from, guid, way, body),
             Message::Bye { body, .. } => self.on_bye(cx, from, &body),
         }
     }
@@ -199,6 +204,7 @@ impl Overlay for Gnutella {
             servents: routes(),
             searches: Vec::new(),
             parked: Vec::new(),
+            copies: Copies::new(config.copies as usize, config.copy_lifetime),
         }
     }
 
@@ -240,9 +246,11 @@ impl Overlay for Gnutella {
             + self.pings.bytes()
             + self.queries.bytes()
             + self.servents.bytes()
+            + self.copies.bytes()
             + self.parked.capacity() * size_of::<Parked>();
-        // Nobody else's items are indexed here, and its own are no index.
-        Footprint { routing_entries, index_entries: 0, bytes: bytes as u64 }
+        // Its own items are no index; copies are all that it has of others'.
+        let index_entries = self.copies.count() as u64;
+        Footprint { routing_entries, index_entries, bytes: bytes as u64 }
     }
 
     fn neighbours(&self, visit: &mut dyn FnMut(Addr)) {
@@ -267,6 +275,11 @@ impl Overlay for Gnutella {
 }
 
 impl Gnutella {
+    /// The items of which it keeps copies.
+    pub fn copied(&self) -> impl Iterator<Item = &Arc<Item>> {
+        self.copies.items()
+    }
+
     /// Draws the secrets of the tables and starts the periodic pings at a
     /// random moment, so that servents that start together do not ping together.
     fn start_upkeep(&mut self, cx: &mut Cx<'_, Self>) {

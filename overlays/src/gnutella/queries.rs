@@ -40,7 +40,7 @@ impl Gnutella {
 
     /// Sends a QueryHit the way the query came, if anything matches.
     pub(super) fn answer(
-        &self,
+        &mut self,
         cx: &mut Cx<'_, Self>,
         to: Addr,
         guid: Guid,
@@ -48,6 +48,11 @@ impl Gnutella {
         min_speed_kbps: u16,
         target: &Target,
     ) {
+        for body in self.copies.matching(target, cx.now()) {
+            if body.speed_kbps >= u32::from(min_speed_kbps) && body.provider != self.me {
+                cx.send(to, Message::QueryHit { guid, way: Way::start(way.hops), body });
+            }
+        }
         if self.upload_kbps < u32::from(min_speed_kbps) {
             return;
         }
@@ -86,6 +91,7 @@ impl Gnutella {
             && way.ttl > 0
             && self.linked(via)
         {
+            self.copy_passing(cx, &body);
             cx.send(via, Message::QueryHit { guid, way, body });
         }
     }

@@ -35,7 +35,12 @@ impl Gnutella {
             return cx.finish(op, Outcome::Failed(Reason::Full));
         }
         let own = self.shares.matching(&query.target, usize::from(query.limit));
-        let own = own.into_iter().map(|r| Hit { item: r.item, provider: self.me }).collect();
+        let mut own: Vec<Hit> =
+            own.into_iter().map(|r| Hit { item: r.item, provider: self.me }).collect();
+        for copy in self.copies.matching(&query.target, cx.now()) {
+            let provider = copy.provider;
+            own.extend(copy.records().iter().map(|r| Hit { item: r.item.clone(), provider }));
+        }
         let harvest = Harvest::new(query.clone());
         let mut search = Search { op, guids: Vec::new(), ttl: 0, harvest };
         let found = search.harvest.take(own);
@@ -136,11 +141,17 @@ impl Gnutella {
         at: usize,
         from: Addr,
         way: Way,
-        body: &HitBody,
+        body: &Arc<HitBody>,
     ) {
         let harvest = &mut self.searches[at].harvest;
         match harvest.sift(self.me, body, self.config.push, self.firewalled) {
-            Sifted::Taken(taken) => self.report(cx, at, taken),
+            Sifted::Taken(taken) => {
+                if taken > 0 {
+                    let guid = self.searches[at].guids.last().copied().unwrap_or_default();
+                    self.copy_found(cx, guid, way.hops, body);
+                }
+                self.report(cx, at, taken);
+            }
             Sifted::Push(index) => self.send_push(cx, from, way.hops, body.servent, index),
         }
     }

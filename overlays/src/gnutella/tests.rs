@@ -441,7 +441,7 @@ fn the_originator_lets_walkers_go_on_while_it_searches() {
 
 #[test]
 fn a_firewalled_hit_counts_only_after_its_push_was_followed() {
-    let mut rig = Rig::member(Config::default(), 3);
+    let mut rig = Rig::member(Config { push: true, ..Config::default() }, 3);
     let started = rig.search(9, &Query::exact(item("x").key()));
     let sent = rig.tell(2, hit_message(guid_of(&started), hit_from(50, &["x"], true)));
     let servent = Guid::of_servent(addr(50).key());
@@ -479,7 +479,7 @@ fn a_push_takes_the_path_of_the_hit_and_the_servent_connects() {
 #[test]
 fn two_firewalled_servents_are_of_no_use_to_each_other() {
     let profile = Profile { firewalled: true, ..Profile::peer(addr(ME)) };
-    let mut rig = Rig::with_profile(Config::default(), profile);
+    let mut rig = Rig::with_profile(Config { push: true, ..Config::default() }, profile);
     rig.call(|node, cx| node.join(cx, OpId(1), &[addr(1)]));
     rig.tell(1, Message::Accept { links: 1 });
     let started = rig.search(9, &Query::exact(item("x").key()));

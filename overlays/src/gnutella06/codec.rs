@@ -3,8 +3,8 @@
 //!
 //! RESET and PATCH are descriptors of type 0x30 with TTL 1. Leaf guidance
 //! travels in the vendor messages BEAR 11 and 12 (type 0x31), the end of a
-//! dynamic query in one of our own, `OLAB` 7; all three carry the query's
-//! identifier in their header.
+//! dynamic query and copies in two of our own, `OLAB` 7 and 8; all carry the
+//! query's identifier in their header.
 
 use std::sync::Arc;
 
@@ -27,6 +27,7 @@ const LEAF_GUIDANCE_VENDOR: &[u8; 4] = b"BEAR";
 const STATUS: u16 = 11;
 const KEPT: u16 = 12;
 const OVER: u16 = 7;
+const COPY: u16 = 8;
 
 const HOST_FILE: &str = "GET /?hostfile=1&client=OLAB&version=0.1 HTTP/1.0\r\n\r\n";
 const UPDATE_HEAD: &str = "GET /?ip=";
@@ -56,6 +57,7 @@ impl Wire for Message {
         "host file",
         "cache update",
         "cache answer",
+        "copy",
     ];
     const MAX_BYTES: usize = HEADER_BYTES + MAX_PAYLOAD;
 
@@ -79,6 +81,7 @@ impl Wire for Message {
             Self::Hosts { .. } => 15,
             Self::Update { .. } => 16,
             Self::Updated { .. } => 17,
+            Self::Copy { .. } => 18,
         }
     }
 
@@ -135,6 +138,10 @@ impl Wire for Message {
                 w.u16_le(*hits);
             }
             Self::Over { .. } => vendor(w, OUR_VENDOR, OVER),
+            Self::Copy { body, .. } => {
+                vendor(w, OUR_VENDOR, COPY);
+                body.encode(w);
+            }
             // A ping has no payload; the others are text.
             _ => {}
         }
@@ -177,6 +184,9 @@ impl Message {
             Self::QueryHit { guid, way, body } => (*guid, QUERY_HIT, *way, body.encoded_len()),
             Self::Push { guid, way, .. } => (*guid, PUSH, *way, PushBody::BYTES),
             Self::Bye { guid, body } => (*guid, BYE, once, body.encoded_len()),
+            Self::Copy { guid, way, body } => {
+                (*guid, VENDOR, *way, VENDOR_BYTES + body.encoded_len())
+            }
             Self::Reset { .. } => (Guid::ZERO, ROUTE_TABLE, once, 6),
             Self::Patch { body } => (Guid::ZERO, ROUTE_TABLE, once, 5 + body.data.len()),
             Self::Status { guid } | Self::Over { guid } => (*guid, VENDOR, once, VENDOR_BYTES),
@@ -228,6 +238,9 @@ fn decode_descriptor(header: Header<'_>) -> Result<Message, WireError> {
                 (LEAF_GUIDANCE_VENDOR, STATUS, 1) => Ok(Message::Status { guid }),
                 (LEAF_GUIDANCE_VENDOR, KEPT, 1) => Ok(Message::Kept { guid, hits: p.u16_le()? }),
                 (OUR_VENDOR, OVER, 1) => Ok(Message::Over { guid }),
+                (OUR_VENDOR, COPY, 1) => {
+                    Ok(Message::Copy { guid, way, body: Arc::new(HitBody::decode(&mut p)?) })
+                }
                 _ => Err(p.invalid("vendor message", u64::from(selector))),
             }
         }

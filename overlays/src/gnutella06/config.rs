@@ -1,5 +1,6 @@
 //! The parameters of Gnutella 0.6.
 
+use crate::parts::servent::Replication;
 use crate::seam::Span;
 
 crate::parameters! {
@@ -78,7 +79,7 @@ crate::parameters! {
         /// How long a handshake may take.
         pub connect_timeout: Span = Span::from_s(5), in Span::from_ms(1)..=Span::from_s(600);
         /// How often a newcomer asks contacts again that had no room.
-        pub join_tries: u32 = 10, in 1..=1000;
+        pub join_tries: u32 = 15, in 1..=1000;
         /// How long it waits before it asks them again.
         pub join_retry: Span = Span::from_s(2), in Span::from_ms(1)..=Span::from_s(600);
         /// Hosts that a servent dials at most between two rounds of upkeep.
@@ -87,9 +88,27 @@ crate::parameters! {
         pub route_capacity: u32 = 8192, in 2..=1_000_000;
         /// Time after which a GUID is forgotten, at twice this for certain.
         pub route_lifetime: Span = Span::from_s(600), in Span::from_s(1)..=Span::from_s(86_400);
+        /// Who keeps a copy of what a search has found: nobody, the searcher,
+        /// everyone on the way of the hit, or as many ultrapeers at random.
+        pub replication: Replication = Replication::None;
+        /// Copies that a servent keeps at most; the oldest goes first.
+        pub copies: u32 = 20, in 1..=10_000;
+        /// How long a copy is kept.
+        pub copy_lifetime: Span = Span::from_s(3600), in Span::from_s(1)..=Span::from_s(864_000);
+        /// Steps that a copy walks to a random ultrapeer.
+        pub copy_steps: u8 = 5, in 1..=255;
         /// Pings and queries that a servent handles per second, with a burst of
         /// one second's worth; it is silent to the rest. 0 means no limit.
         pub capacity_per_s: u32 = 0;
+        /// GWebCache servers that hand out hosts. 0: newcomers hear of members
+        /// by word of mouth.
+        pub web_caches: u32 = 0, in 0..=8;
+        /// Hosts that a GWebCache remembers and hands out, the newest.
+        pub web_cache_hosts: u32 = 20, in 1..=100;
+        /// Time between two requests of one host that a GWebCache answers.
+        pub web_cache_spacing: Span = Span::from_s(5), in Span::ZERO..=Span::from_s(86_400);
+        /// Time between two updates of an ultrapeer to a GWebCache.
+        pub web_cache_interval: Span = Span::from_s(3600), in Span::from_s(1)..=Span::from_s(864_000);
     }
 }
 

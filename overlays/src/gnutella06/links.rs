@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rand::seq::SliceRandom as _;
+
 use super::handshake::Headers;
 use super::message::Message;
 use super::qrp::{Incoming, Products};
@@ -10,7 +12,7 @@ use crate::parts::servent::{ByeBody, Guid, MAX_TRY};
 use crate::seam::{Addr, Cx, Note, OpId, Outcome, Reason, Time};
 
 /// Known members that are remembered from `join`.
-const MAX_CONTACTS: usize = 8;
+pub(super) const MAX_CONTACTS: usize = 8;
 /// Handshakes that an acceptor has open at most.
 const MAX_GREETED: usize = 64;
 
@@ -142,13 +144,16 @@ impl Gnutella06 {
         }
         self.state = State::Joining { op, tries: self.config.join_tries };
         self.contacts = via.iter().copied().filter(|a| *a != self.me).take(MAX_CONTACTS).collect();
-        self.learn_contacts();
+        self.learn_contacts(cx);
         self.refill(cx);
     }
 
     /// Puts the contacts among the hosts to dial, whatever became of earlier
-    /// attempts.
-    pub(super) fn learn_contacts(&mut self) {
+    /// attempts; or asks one of them, when they are web caches.
+    pub(super) fn learn_contacts(&mut self, cx: &mut Cx<'_, Self>) {
+        if self.config.web_caches > 0 {
+            return self.ask_web_cache(cx);
+        }
         for contact in &self.contacts {
             // Taken out first, so that an earlier refusal does not count.
             self.hosts.forget(*contact);
@@ -179,6 +184,8 @@ impl Gnutella06 {
             cx.close(greeted.peer);
         }
         self.rank = Rank::Leaf;
+        self.asked_cache = None;
+        self.next_update_at = Time::ZERO;
     }
 
     /// The peers of this rank.
@@ -229,6 +236,7 @@ impl Gnutella06 {
         // Only a newcomer that nobody takes as a leaf comes as an ultrapeer.
         if let State::Joining { op, tries } = self.state
             && self.dials.is_empty()
+            && self.asked_cache.is_none()
         {
             match self.needed_by.take() {
                 Some(peer) => self.dial(cx, peer, true),
@@ -254,7 +262,7 @@ impl Gnutella06 {
     pub(super) fn choose(&mut self, cx: &mut Cx<'_, Self>) {
         if matches!(self.state, State::Joining { .. }) && self.dials.is_empty() {
             self.dials_left = self.config.dials_per_interval;
-            self.learn_contacts();
+            self.learn_contacts(cx);
         }
         self.refill(cx);
     }
@@ -375,11 +383,10 @@ impl Gnutella06 {
     fn refuse(&mut self, cx: &mut Cx<'_, Self>, to: Addr, needed: Option<bool>) {
         let mut headers = self.headers(self.rank == Rank::Ultrapeer);
         headers.ultrapeer_needed = needed;
-        // A leaf knows its ultrapeers best, and they know others.
-        let mut hosts = match self.rank {
-            Rank::Leaf => self.peers_of(Rank::Ultrapeer).collect(),
-            Rank::Ultrapeer => Vec::new(),
-        };
+        // Those it is linked with are surely there; pongs tell of others.
+        let mut hosts: Vec<Addr> = self.peers_of(Rank::Ultrapeer).filter(|a| *a != to).collect();
+        hosts.shuffle(cx.rng());
+        hosts.truncate(MAX_TRY / 2);
         let fits = |a| a != to && !hosts.contains(&a);
         let more = self.hosts.sample(cx.rng(), MAX_TRY, fits);
         hosts.extend(more);
@@ -466,6 +473,7 @@ impl Gnutella06 {
     }
 
     pub(super) fn on_dial_timeout(&mut self, cx: &mut Cx<'_, Self>, peer: Addr) {
+        self.no_answer_of_cache(cx, peer);
         let timeout = self.config.connect_timeout;
         let over = |d: &Dial| d.peer == peer && cx.now().since(d.since) >= timeout;
         if self.dials.iter().any(over) {
@@ -486,6 +494,7 @@ impl Gnutella06 {
         let was_linked = self.remove_link(cx, peer);
         let was_dialled = self.end_dial(peer).is_some();
         self.end_greeting(peer);
+        self.no_answer_of_cache(cx, peer);
         if was_linked || was_dialled {
             self.unreachable(peer);
             self.refill(cx);

@@ -83,6 +83,15 @@ pub enum Message {
         /// The file's number.
         index: u32,
     },
+    /// Keep a copy of this; it walks until its TTL is used up.
+    Copy {
+        /// The identifier of the query that found it.
+        guid: Guid,
+        /// TTL and hops.
+        way: Way,
+        /// Who has what.
+        body: Arc<HitBody>,
+    },
     /// This connection ends.
     Bye {
         /// Its identifier.

@@ -29,6 +29,7 @@
 
 mod codec;
 mod config;
+mod copying;
 mod dynamic;
 mod election;
 mod handshake;
@@ -41,6 +42,7 @@ mod queries;
 mod search;
 mod settled;
 mod tables;
+mod web_cache;
 
 #[cfg(test)]
 mod tests;
@@ -53,11 +55,12 @@ pub use config::Config;
 pub use handshake::Headers;
 pub use message::{ENOUGH, Flags, Message};
 pub use settled::Blueprint;
+pub use web_cache::WebCache;
 
-use crate::parts::servent::{Guid, HostCache, Load, Routes, Shares};
+use crate::parts::servent::{Copies, Guid, HostCache, Load, Routes, Shares};
 use crate::seam::{
     About, Addr, Census, Cx, Footprint, Growth, Item, Key, Machine, OpId, Outcome, Overlay,
-    Profile, Query, Reason, Rng, SearchPower, Span, Theory, Time, Transport,
+    Profile, Query, Reason, Rng, Role, SearchPower, Span, Theory, Time, Transport,
 };
 use dynamic::DynamicQuery;
 use links::{Dial, Greeted, Link, State};
@@ -125,12 +128,19 @@ pub struct Gnutella06 {
     servents: Routes,
     searches: Vec<Search>,
     dynamic: Vec<DynamicQuery>,
+    copies: Copies,
     /// The number of the next dynamic query.
     next_number: u32,
     /// The table that was last sent: a leaf's own, an ultrapeer's merged.
     table: Arc<Table>,
     /// Whether a look at the merged table is due.
     table_due: bool,
+    /// When to tell a web cache of itself again.
+    next_update_at: Time,
+    /// The web cache that was asked for hosts and has not answered.
+    asked_cache: Option<Addr>,
+    /// The web cache that this node is, if it is none of the servents.
+    web_cache: Option<Box<WebCache>>,
 }
 
 impl Machine for Gnutella06 {
@@ -138,6 +148,12 @@ impl Machine for Gnutella06 {
     type Timer = Timer;
 
     fn on_message(&mut self, cx: &mut Cx<'_, Self>, from: Addr, message: Message) {
+        if let Some(web_cache) = &mut self.web_cache {
+            if let Some(answer) = web_cache.answer(cx.now(), from, &message) {
+                cx.send(from, answer);
+            }
+            return;
+        }
         match message {
             Message::Query { guid, way, flags, target } => {
                 self.on_query(cx, from, guid, way, flags, target);
@@ -147,6 +163,7 @@ impl Machine for Gnutella06 {
             Message::Pong { guid, way, host } => self.on_pong(cx, from, guid, way, host),
             Message::Push { guid, way, body } => self.on_push(cx, from, guid, way, body),
             Message::Giv { servent, .. } => self.on_giv(cx, from, servent),
+            Message::Copy { guid, way, body } => self.on_copy(cx, from, guid, way, body),
             Message::Bye { body, .. } => self.on_bye(cx, from, &body),
             Message::Reset { size, .. } => self.on_reset(cx, from, size),
             Message::Patch { body } => self.on_patch(cx, from, &body),
@@ -155,11 +172,10 @@ impl Machine for Gnutella06 {
             Message::Over { guid } => self.on_over(cx, from, guid),
             Message::Connect { headers } => self.on_connect(cx, from, &headers),
             Message::Answer { code, headers } => self.on_answer(cx, from, code, &headers),
+            Message::Hosts { hosts } => self.on_cached_hosts(cx, from, &hosts),
+            Message::Updated { .. } => self.on_cache_answer(cx, from),
             // A servent is no web cache.
-            Message::HostFile
-            | Message::Hosts { .. }
-            | Message::Update { .. }
-            | Message::Updated { .. } => {}
+            Message::HostFile | Message::Update { .. } => {}
         }
     }
 
@@ -230,13 +246,20 @@ impl Overlay for Gnutella06 {
             servents: routes(),
             searches: Vec::new(),
             dynamic: Vec::new(),
+            copies: Copies::new(config.copies as usize, config.copy_lifetime),
             next_number: 0,
             table: Arc::new(Table::empty(config.table_bits)),
             table_due: false,
+            next_update_at: Time::ZERO,
+            asked_cache: None,
+            web_cache: (profile.role == Role::Server).then(|| Box::new(WebCache::new(config))),
         }
     }
 
     fn join(&mut self, cx: &mut Cx<'_, Self>, op: OpId, via: &[Addr]) {
+        if self.web_cache.is_some() {
+            return cx.finish(op, Outcome::Done);
+        }
         self.enter(cx, op, via);
     }
 
@@ -246,6 +269,9 @@ impl Overlay for Gnutella06 {
     }
 
     fn insert(&mut self, cx: &mut Cx<'_, Self>, op: OpId, item: &Arc<Item>) {
+        if self.web_cache.is_some() {
+            return cx.finish(op, Outcome::Unsupported);
+        }
         // A NUL ends a name on the wire, so such a name cannot be told.
         if item.name().contains('\0') {
             cx.finish(op, Outcome::Failed(Reason::Refused));
@@ -265,12 +291,16 @@ impl Overlay for Gnutella06 {
     }
 
     fn search(&mut self, cx: &mut Cx<'_, Self>, op: OpId, query: &Query) {
+        if self.web_cache.is_some() {
+            return cx.finish(op, Outcome::Unsupported);
+        }
         self.start_search(cx, op, query);
     }
 
     fn footprint(&self) -> Footprint {
         let unknown = self.links.iter().filter(|l| !self.hosts.addrs().any(|a| a == l.peer));
-        let routing_entries = (self.hosts.addrs().count() + unknown.count()) as u64;
+        let cached = self.web_cache.as_ref().map_or(0, |cache| cache.hosts().count());
+        let routing_entries = (self.hosts.addrs().count() + unknown.count() + cached) as u64;
         let bytes = size_of::<Self>()
             + self.links.capacity() * size_of::<Link>()
             + self.links.iter().map(Link::table_bytes).sum::<usize>()
@@ -280,14 +310,21 @@ impl Overlay for Gnutella06 {
             + self.pings.bytes()
             + self.queries.bytes()
             + self.servents.bytes()
+            + self.copies.bytes()
+            + self.web_cache.as_ref().map_or(0, |cache| cache.bytes())
             + self.dynamic.capacity() * size_of::<DynamicQuery>();
         // Tables say which words may be found behind a link, not who has which
-        // item: they are no index.
-        Footprint { routing_entries, index_entries: 0, bytes: bytes as u64 }
+        // item: they are no index, other than copies.
+        let index_entries = self.copies.count() as u64;
+        Footprint { routing_entries, index_entries, bytes: bytes as u64 }
     }
 
     fn neighbours(&self, visit: &mut dyn FnMut(Addr)) {
         self.links.iter().for_each(|l| visit(l.peer));
+    }
+
+    fn servers(config: &Config) -> u32 {
+        config.web_caches
     }
 
     fn search_power(_: &Config) -> SearchPower {

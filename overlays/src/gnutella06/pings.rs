@@ -3,7 +3,7 @@
 
 use super::links::State;
 use super::message::Message;
-use super::{Gnutella06, Timer};
+use super::{Gnutella06, Rank, Timer};
 use crate::parts::servent::{Guid, PongHost, Way};
 use crate::seam::{Addr, Cx};
 use rand::seq::SliceRandom as _;
@@ -24,14 +24,17 @@ impl Gnutella06 {
         if self.state != State::Member {
             return;
         }
-        let mut peers: Vec<Addr> = self.peers_of(super::Rank::Ultrapeer).collect();
+        let mut peers: Vec<Addr> = self.peers_of(Rank::Ultrapeer).collect();
         peers.shuffle(cx.rng());
         for peer in peers.into_iter().take(self.config.pings as usize) {
             self.ping(cx, peer);
         }
-        if self.links.is_empty() {
-            self.learn_contacts();
+        // An ultrapeer without others may have founded one network of two.
+        let only = self.config.web_caches > 0 && self.rank == Rank::Ultrapeer;
+        if self.links.is_empty() || only && self.ultrapeers() == 0 {
+            self.learn_contacts(cx);
         }
+        self.update_web_cache(cx);
         self.refill(cx);
     }
 

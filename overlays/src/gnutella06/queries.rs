@@ -100,22 +100,33 @@ impl Gnutella06 {
         cx.send(to, Message::Query { guid, way, flags, target });
     }
 
+    /// The way of a hit: a little longer than that of the query, since the
+    /// copy that came here may have overtaken the one that laid the way back.
+    fn way_back(&self, way: Way) -> Way {
+        Way::start(way.hops.saturating_add(self.config.max_ttl))
+    }
+
     /// Sends a QueryHit the way the query came, if anything matches. Returns
     /// how many records it had.
     pub(super) fn answer(
-        &self,
+        &mut self,
         cx: &mut Cx<'_, Self>,
         to: Addr,
         guid: Guid,
         way: Way,
         target: &Target,
     ) -> u32 {
+        for body in self.copies.matching(target, cx.now()) {
+            if body.provider != self.me {
+                cx.send(to, Message::QueryHit { guid, way: self.way_back(way), body });
+            }
+        }
         let records = self.shares.matching(target, usize::from(self.config.max_records));
         let count = records.len() as u32;
         if count > 0 {
             let speed = self.upload_kbps;
             let body = HitBody::new(self.me, speed, self.firewalled, self.servent, records);
-            let way = Way::start(way.hops);
+            let way = self.way_back(way);
             cx.send(to, Message::QueryHit { guid, way, body: Arc::new(body) });
         }
         count
@@ -146,6 +157,7 @@ impl Gnutella06 {
             && way.ttl > 0
             && self.linked(via)
         {
+            self.copy_passing(cx, &body);
             cx.send(via, Message::QueryHit { guid, way, body });
         }
     }

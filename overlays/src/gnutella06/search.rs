@@ -1,5 +1,7 @@
 //! A search from the searcher's side.
 
+use std::sync::Arc;
+
 use super::links::State;
 use super::message::{ENOUGH, Flags, Message};
 use super::qrp::Products;
@@ -36,7 +38,12 @@ impl Gnutella06 {
             return cx.finish(op, Outcome::Failed(Reason::Full));
         }
         let own = self.shares.matching(&query.target, usize::from(query.limit));
-        let own = own.into_iter().map(|r| Hit { item: r.item, provider: self.me }).collect();
+        let mut own: Vec<Hit> =
+            own.into_iter().map(|r| Hit { item: r.item, provider: self.me }).collect();
+        for copy in self.copies.matching(&query.target, cx.now()) {
+            let provider = copy.provider;
+            own.extend(copy.records().iter().map(|r| Hit { item: r.item.clone(), provider }));
+        }
         let mut harvest = Harvest::new(query.clone());
         let found = harvest.take(own);
         if harvest.is_full() || self.links.is_empty() {
@@ -155,11 +162,17 @@ impl Gnutella06 {
         at: usize,
         from: Addr,
         way: Way,
-        body: &HitBody,
+        body: &Arc<HitBody>,
     ) {
         let harvest = &mut self.searches[at].harvest;
         match harvest.sift(self.me, body, self.config.push, self.firewalled) {
-            Sifted::Taken(taken) => self.report(cx, at, taken),
+            Sifted::Taken(taken) => {
+                if taken > 0 {
+                    let guid = self.searches[at].guid;
+                    self.copy_found(cx, guid, way.hops, body);
+                }
+                self.report(cx, at, taken);
+            }
             Sifted::Push(index) => self.send_push(cx, from, way.hops, body.servent, index),
         }
     }

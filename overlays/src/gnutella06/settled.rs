@@ -5,11 +5,11 @@ use std::sync::Arc;
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 
-use super::links::{Link, State};
+use super::links::{Link, MAX_CONTACTS, State};
 use super::qrp::{Incoming, Table};
 use super::{Config, Gnutella06, Rank, election};
 use crate::parts::servent::PongHost;
-use crate::seam::{Addr, Census, Cx, Holding, Note, Profile, Rng};
+use crate::seam::{Addr, Census, Cx, Holding, Note, Profile, Rng, Span};
 
 /// Ultrapeers that a settled servent starts its cache with.
 const SETTLED_HOSTS: usize = 24;
@@ -25,6 +25,8 @@ pub struct Blueprint {
     holdings: Vec<Holding>,
     /// The ultrapeers, by number.
     ultrapeers: Vec<u32>,
+    /// The web caches.
+    web_caches: Vec<Addr>,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,8 @@ impl Blueprint {
         let mut holdings = census.holdings;
         holdings.sort_by_key(|h| h.provider);
         let peers = profiles.iter().map(member).collect();
-        let mut blueprint = Self { peers, holdings, ultrapeers: Vec::new() };
+        let (ultrapeers, web_caches) = (Vec::new(), census.servers);
+        let mut blueprint = Self { peers, holdings, ultrapeers, web_caches };
         blueprint.elect(config, rng);
         blueprint.link_ultrapeers(config, rng);
         blueprint.merge_tables(config);
@@ -188,12 +191,21 @@ impl Blueprint {
 
 impl Gnutella06 {
     pub(super) fn take_place(&mut self, cx: &mut Cx<'_, Self>, blueprint: &Blueprint) {
+        if let Some(web_cache) = &mut self.web_cache {
+            let newest =
+                blueprint.ultrapeers.iter().rev().take(self.config.web_cache_hosts as usize);
+            newest.rev().for_each(|u| web_cache.learn(blueprint.peers[*u as usize].addr));
+            return;
+        }
         let found = blueprint.peers.binary_search_by_key(&self.me, |p| p.addr);
         let Ok(at) = found else { return };
         let member = &blueprint.peers[at];
         self.start_upkeep(cx);
         self.state = State::Member;
         self.rank = member.rank;
+        self.contacts.extend(blueprint.web_caches.iter().take(MAX_CONTACTS));
+        let interval = self.config.web_cache_interval.as_us();
+        self.next_update_at = cx.now() + Span::from_us(cx.rng().random_range(0..interval.max(1)));
         self.table = member.table.clone();
         let (degree, max_ttl) = (self.config.degree as u8, self.config.max_ttl);
         self.links.reserve_exact(member.links.len());
@@ -240,7 +252,8 @@ impl Gnutella06 {
 /// limits, leaves are linked with ultrapeers alone, everyone is connected with
 /// everyone, and tables say what there is.
 pub(super) fn audit(nodes: &[(Addr, &Gnutella06)]) -> Vec<String> {
-    let mut sorted: Vec<(Addr, &Gnutella06)> = nodes.to_vec();
+    let mut sorted: Vec<(Addr, &Gnutella06)> =
+        nodes.iter().copied().filter(|(_, node)| node.web_cache.is_none()).collect();
     sorted.sort_by_key(|(addr, _)| *addr);
     let mut complaints = Vec::new();
     for (addr, node) in &sorted {

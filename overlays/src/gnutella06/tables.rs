@@ -13,7 +13,7 @@ impl Gnutella06 {
     /// those of its leaves as well. Never what other ultrapeers sent.
     pub(super) fn fresh_table(&self) -> Table {
         let bits = self.config.table_bits;
-        let own = Table::of(bits, self.shares.items());
+        let own = Table::of(bits, self.shares.items().chain(self.copies.items()));
         if self.rank == Rank::Leaf {
             return own;
         }

@@ -204,6 +204,8 @@ fn messages() -> impl Strategy<Value = Message> {
         2 => headers().prop_map(|h| Message::Connect { headers: Box::new(h) }),
         2 => (100_u16..600, headers())
             .prop_map(|(code, h)| Message::Answer { code, headers: Box::new(h) }),
+        1 => (guids(), ways(), hit_bodies())
+            .prop_map(|(guid, way, body)| Message::Copy { guid, way, body: Arc::new(body) }),
         1 => Just(Message::HostFile),
         1 => prop::collection::vec(addrs(), 0..100)
             .prop_map(|hosts| Message::Hosts { hosts: hosts.into() }),

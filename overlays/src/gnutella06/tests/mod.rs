@@ -3,3 +3,4 @@ mod codec;
 mod handshake;
 mod protocol;
 mod qrp;
+mod web_cache;

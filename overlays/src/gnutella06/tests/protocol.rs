@@ -352,3 +352,23 @@ fn an_ultrapeers_own_search_ends_with_its_dynamic_query() {
     bench.wake_last();
     assert!(matches!(bench.outcomes.last(), Some((OpId(2), Outcome::Found(_)))));
 }
+
+#[test]
+fn copies_are_kept_on_the_way_and_answer_for_the_provider() {
+    use crate::parts::servent::Replication;
+    let config = Config { replication: Replication::Path, ..Config::default() };
+    let mut bench = Bench::founder(config);
+    bench.link_leaf(1, &["blue moon"]);
+    bench.link_ultrapeer(11, &[]);
+    bench.link_ultrapeer(12, &[]);
+    bench.tell(11, query(1, 1, 1, "blue moon"));
+    bench.tell(1, hit(guid(1), 1, &["blue moon"]));
+    assert_eq!(bench.node.footprint().index_entries, 1);
+    bench.call(|node, cx| node.on_lost(cx, addr(1)));
+    let sent = bench.tell(12, query(2, 1, 1, "blue moon"));
+    let [(12, Message::QueryHit { body, .. })] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(body.provider, addr(1));
+    // The words of copies stand in the table.
+    bench.call(|node, cx| node.on_tables_due(cx));
+    assert!(!bench.node.table.is_empty());
+}

@@ -2,6 +2,7 @@
 //! back, the cache of hosts, the files shared.
 
 mod base32;
+mod copies;
 mod descriptor;
 mod guid;
 mod harvest;
@@ -11,6 +12,7 @@ mod routes;
 mod shares;
 pub mod wire;
 
+pub use copies::{Copies, Replication};
 pub use descriptor::{ByeBody, HitBody, MAX_TRY, PongHost, PushBody, Record, Way};
 pub use guid::Guid;
 pub use harvest::{Harvest, Sifted};
