@@ -34,8 +34,8 @@ impl Pastry {
     /// Looks at nodes that another told of, and measures those that might be
     /// taken in. `rtt` is the distance to the one who told, and each entry's
     /// own distance is seen from there. A node is worth measuring if its cell
-    /// is empty, or if both distances are shorter than that to the node in the
-    /// cell.
+    /// is empty and nobody is being measured for it, or if the way to it by
+    /// the one who told is shorter than that to the node in the cell.
     pub(super) fn consider(&mut self, cx: &mut Context<'_>, entries: &[Entry], rtt: Rtt) {
         for entry in entries {
             let contact = self.cut(entry.contact());
@@ -45,7 +45,7 @@ impl Pastry {
             if self.is_lost(contact.addr) {
                 continue;
             }
-            let estimate = entry.rtt.max(rtt);
+            let estimate = Rtt(entry.rtt.0.saturating_add(rtt.0));
             let stage = self.aside.as_mut().and_then(|a| a.stage.as_mut());
             let is_measured = stage.as_ref().is_some_and(|s| s.measured.contains(&contact.addr));
             if is_measured || !self.is_candidate(contact, estimate) {
@@ -63,9 +63,19 @@ impl Pastry {
     /// Whether a node at about this distance would improve a table.
     fn is_candidate(&self, contact: Contact, estimate: Rtt) -> bool {
         let size = self.config.neighbourhood;
-        let in_table = self.table.next_for(contact.id).map(|e| (e.addr, e.rtt));
-        let for_table = in_table.is_none_or(|(addr, rtt)| addr != contact.addr && estimate < rtt);
+        let for_table = match self.table.next_for(contact.id) {
+            Some(there) => there.addr != contact.addr && estimate < there.rtt,
+            None => !self.is_measuring_for(contact),
+        };
         for_table || self.neighbourhood.wants(contact.addr, estimate, size)
+    }
+
+    /// Whether a node is being measured that would stand in the same cell.
+    fn is_measuring_for(&self, contact: Contact) -> bool {
+        let cell = self.table.cell_of(contact.id);
+        self.aside
+            .as_ref()
+            .is_some_and(|a| a.probes.candidates().any(|c| self.table.cell_of(c.id) == cell))
     }
 
     /// A node has been measured: it may enter the tables.
@@ -179,7 +189,11 @@ impl Pastry {
         }
         self.found(from);
         self.consider(cx, &[Entry::new(arrival.newcomer, arrival.rtt)], Rtt(0));
-        self.consider(cx, &arrival.row, arrival.rtt);
+        // The row helps those who have gaps in it; nearer nodes are found by
+        // maintenance, or every arrival would have everybody measure again.
+        let gap = |e: &&Entry| self.table.next_for(self.cut(e.contact()).id).is_none();
+        let gaps: Vec<Entry> = arrival.row.iter().filter(gap).copied().collect();
+        self.consider(cx, &gaps, arrival.rtt);
         self.consider_leaf(cx, self.cut(arrival.newcomer));
     }
 }

@@ -110,20 +110,21 @@ impl Pastry {
 
     /// A contact answered. The first one to do so is the nearest.
     pub(super) fn on_contact_pong(&mut self, cx: &mut Context<'_>, from: Addr, nonce: u32) {
-        let id = self.me.id;
-        let ttl = self.config.ttl;
-        let timeout = self.config.lookup_timeout;
-        if self.phase != Phase::Joining {
+        let (id, ttl, timeout) = (self.me.id, self.config.ttl, self.config.lookup_timeout);
+        let is_awaited = |j: &Joining| {
+            j.is_pinging && j.attempt == nonce && j.through.is_none() && j.via.contains(&from)
+        };
+        if self.phase != Phase::Joining || !self.joining().is_some_and(|j| is_awaited(j)) {
             return;
         }
+        // A number of its own, so that the timer of the pings goes stale.
+        let attempt = self.requests.number();
         let Some(joining) = self.joining() else { return };
-        if joining.attempt != nonce || joining.through.is_some() || !joining.via.contains(&from) {
-            return;
-        }
+        joining.attempt = attempt;
         joining.through = Some(from);
         joining.stations = 0;
-        cx.send(from, join_message(nonce, cx.me(), id, ttl));
-        cx.wake(timeout, Timer::Join(nonce));
+        cx.send(from, join_message(attempt, cx.me(), id, ttl));
+        cx.wake(timeout, Timer::Join(attempt));
     }
 
     /// This node is on the way of a join message: tell the joiner what it may

@@ -63,6 +63,11 @@ impl Probes {
         self.open.iter().any(|p| p.contact.addr == addr && which(p.purpose))
     }
 
+    /// The nodes whose distance is being measured.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = Contact> + '_ {
+        self.open.iter().filter(|p| p.purpose == Purpose::Distance).map(|p| p.contact)
+    }
+
     /// How many are under way.
     pub(super) fn len(&self) -> usize {
         self.open.len()

@@ -222,6 +222,11 @@ impl Pastry {
         for farthest in [larger, smaller].into_iter().flatten() {
             self.probe(cx, farthest, Purpose::Leaf);
         }
+        // With a whole side dead, only the tables know anybody beyond it.
+        let others: Vec<Contact> = self.known().collect();
+        for other in others {
+            self.consider_leaf(cx, other);
+        }
         self.leaves_changed(cx);
     }
 

@@ -367,3 +367,20 @@ fn randomised_routing_still_arrives() {
     }
     assert!(ways.len() > 3, "only {} ways", ways.len());
 }
+
+/// A join over many hops takes longer than a ping may.
+#[test]
+fn a_slow_join_is_waited_for() {
+    let config = Config {
+        leaf_set: 2,
+        routing: crate::pastry::Routing::LeafSet,
+        request_timeout: crate::Span::from_ms(100),
+        ..Config::default()
+    };
+    let mut bench = Bench::settled_at(config, &even(100), &[]);
+    bench.add(200, id(0x8001));
+    assert_eq!(bench.join(200, 0), Some(Outcome::Done));
+    let pings =
+        bench.sent.iter().filter(|(from, to, kind, _)| (*from, *to, *kind) == (200, 0, "Ping"));
+    assert!(pings.count() <= 2, "it started over");
+}
