@@ -11,7 +11,7 @@ use rand::RngExt as _;
 /// Candidates for a cell of a routing table that are looked at. Where there are
 /// more, this many are drawn at random and the nearest of them is taken: a
 /// joined node has not seen all of them either.
-const CELL_SAMPLE: usize = 12;
+const CELL_SAMPLE: usize = 32;
 /// Candidates for the neighbourhood set that are looked at for each place in
 /// it.
 const NEIGHBOURHOOD_SAMPLE: usize = 8;

@@ -133,6 +133,14 @@ impl LeafSet {
         self.leaves.iter_mut().for_each(|l| l.seen = 0);
     }
 
+    /// Forgets which version was seen of one member, chosen by any number.
+    pub fn forget_version_of(&mut self, number: usize) {
+        let at = number % self.leaves.len().max(1);
+        if let Some(leaf) = self.leaves.get_mut(at) {
+            leaf.seen = 0;
+        }
+    }
+
     /// Whether `key` lies in the range that the set covers, from the smallest
     /// member to the largest (line 1 of the routing procedure). A set that is
     /// not full knows everyone, and covers the whole circle.

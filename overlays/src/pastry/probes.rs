@@ -36,6 +36,8 @@ pub(super) struct Probe {
     nonce: u32,
     pub(super) contact: Contact,
     pub(super) purpose: Purpose,
+    /// When it was first sent: an answer may come after a second one, from far
+    /// away, and it does not say which it answers.
     sent: Time,
     tries: u8,
 }
@@ -158,8 +160,6 @@ impl Pastry {
         let Some(mut probe) = aside.probes.take(nonce) else { return };
         if probe.tries < TRIES {
             probe.tries += 1;
-            probe.nonce = aside.probes.number();
-            probe.sent = cx.now();
             return self.send_probe(cx, probe);
         }
         if probe.purpose != Purpose::Lost {

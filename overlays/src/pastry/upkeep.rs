@@ -15,6 +15,8 @@ const FORGET_AFTER: Span = Span::from_s(3600);
 const MAX_REPAIRS: usize = 64;
 /// Nodes asked for one cell, at most.
 const MAX_ASKED: usize = 8;
+/// Lost nodes that are asked in each round of keep-alives.
+const LOST_PER_ROUND: usize = 8;
 /// Members of the neighbourhood set that are pinged in each round.
 const PINGED_PER_ROUND: usize = 4;
 
@@ -65,24 +67,29 @@ impl Pastry {
             return;
         }
         self.rearm(cx, self.config.keep_alive, Timer::KeepAlive(epoch));
+        // One of the sets is looked at again even if it has not changed:
+        // somebody in it may have seemed dead before.
+        self.leaves.forget_version_of(cx.rng().random_range(0..=usize::from(u16::MAX)));
         for leaf in self.leaf_contacts() {
             self.probe(cx, leaf, Purpose::Leaf);
         }
-        self.ask_a_lost_one(cx);
+        self.ask_lost_ones(cx);
         self.tend_records(cx);
     }
 
-    /// Asks a node that fell silent whether it is back.
-    fn ask_a_lost_one(&mut self, cx: &mut Context<'_>) {
+    /// Asks some of the nodes that fell silent whether they are back.
+    fn ask_lost_ones(&mut self, cx: &mut Context<'_>) {
         let now = cx.now();
         let Some(aside) = &mut self.aside else { return };
         aside.lost.retain(|l| now.since(l.since) < FORGET_AFTER);
-        if aside.lost.is_empty() {
-            return;
+        let asked = aside.lost.len().min(LOST_PER_ROUND);
+        // Whoever is asked moves to the back, so that everyone has a turn.
+        aside.lost.rotate_left(asked);
+        let at = aside.lost.len() - asked;
+        let contacts: Vec<Contact> = aside.lost[at..].iter().map(|l| l.contact).collect();
+        for contact in contacts {
+            self.probe(cx, contact, Purpose::Lost);
         }
-        let at = cx.rng().random_range(0..aside.lost.len());
-        let contact = aside.lost[at].contact;
-        self.probe(cx, contact, Purpose::Lost);
     }
 
     /// Considers a node for the leaf set: if it belongs there, it is asked
