@@ -1,6 +1,8 @@
 //! How a client's torrents get known and stay known: publishing, announces to
 //! the trackers (BEP 3, BEP 12), and the rounds of every minute.
 
+use std::sync::Arc;
+
 use super::client::{Client, ROUND};
 use super::inquiry::Ask;
 use super::magnet::Magnet;
@@ -21,6 +23,7 @@ impl Client {
             cause: cx.cause(),
             publishing: true,
             announcing: true,
+            storing: self.dht.as_ref().is_some_and(|dht| dht.node().has_joined()),
             trouble: Some(Reason::NoContact),
         }));
         self.publish(cx, key);
@@ -28,6 +31,21 @@ impl Client {
         let seeks = self.searches.values().any(|search| search.seeks(&key));
         let event = if seeks { Event::Completed } else { Event::Started };
         self.try_tracker(cx, key, event, 0, Reason::NoContact);
+        if let Some(torrent) = self.torrents.get(&key) {
+            let item = Arc::clone(&torrent.item);
+            self.with_dht(cx, |dht, cx| dht.announce(cx, &item));
+        }
+    }
+
+    /// The DHT has taken an announcement, or has not.
+    pub(super) fn on_stored(&mut self, cx: &mut Context<'_>, key: Key, outcome: &Outcome) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let Some(entering) = torrent.entering.as_mut().filter(|e| e.storing) else { return };
+        entering.storing = false;
+        if *outcome == Outcome::Done {
+            entering.trouble = None;
+        }
+        self.conclude(cx, key);
     }
 
     fn publish(&mut self, cx: &mut Context<'_>, key: Key) {
@@ -125,12 +143,13 @@ impl Client {
         }
     }
 
-    /// Ends the insert, or this torrent's part of the join, once index site and
-    /// trackers have both replied or failed. An insert is done when peers can
+    /// Ends the insert, or this torrent's part of the join, once index site,
+    /// trackers and DHT have replied or failed. An insert is done when peers can
     /// find each other; the link is posted again in the rounds.
     fn conclude(&mut self, cx: &mut Context<'_>, key: Key) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
-        let ready = torrent.entering.as_ref().is_some_and(|e| !(e.publishing || e.announcing));
+        let ready =
+            torrent.entering.as_ref().is_some_and(|e| !(e.publishing || e.announcing || e.storing));
         let Some(entering) = torrent.entering.take_if(|_| ready) else { return };
         match entering.op {
             Some(op) => {
@@ -147,6 +166,12 @@ impl Client {
         self.in_rounds = !matches!(self.phase, super::client::Phase::Out);
         if !self.in_rounds {
             return;
+        }
+        self.enter_dht(cx);
+        for peer in core::mem::take(&mut self.idle) {
+            if !self.uses(peer) {
+                cx.close(peer);
+            }
         }
         let keys: Vec<Key> = self.torrents.keys().copied().collect();
         for key in keys {

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use super::client::Client;
 use super::{BitTorrent, Server};
-use crate::seam::Addr;
+use crate::mainline::Mainline;
+use crate::seam::{Addr, Overlay as _};
 
 /// Trackers list exactly those who seed, the index site lists what is shared,
 /// and connections are known at both ends.
-pub fn audit(nodes: &[(Addr, &BitTorrent)]) -> Vec<String> {
-    let mut broken = Vec::new();
+pub fn audit<'a>(nodes: &[(Addr, &'a BitTorrent)]) -> Vec<String> {
+    let in_dht = |(addr, node): &(Addr, &'a BitTorrent)| node.dht().map(|dht| (*addr, dht));
+    let mut broken = Mainline::audit(&nodes.iter().filter_map(in_dht).collect::<Vec<_>>());
     let nodes: BTreeMap<Addr, &BitTorrent> = nodes.iter().copied().collect();
     let client = |addr: Addr| match nodes.get(&addr) {
         Some(BitTorrent::Client(client)) => Some(&**client),

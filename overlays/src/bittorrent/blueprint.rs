@@ -8,6 +8,7 @@ use rand::RngExt as _;
 use super::Context;
 use super::client::{Client, Phase};
 use super::config::{Config, Tiers};
+use super::dht::DhtBlueprint;
 use super::index::IndexSite;
 use super::magnet::Magnet;
 use super::message::Message;
@@ -15,7 +16,8 @@ use super::sample::sample;
 use super::swarm::Swarm;
 use super::torrent::Torrent;
 use super::tracker::Tracker;
-use crate::seam::{Addr, Census, Item, Key, Rng, Span};
+use crate::mainline::Mainline;
+use crate::seam::{Addr, Census, Item, Key, Overlay, Profile, Rng, Span};
 
 /// Everyone's place in every swarm.
 #[derive(Debug)]
@@ -24,6 +26,10 @@ pub struct Blueprint {
     swarms: Vec<SwarmPlan>,
     /// For each peer its places: which swarm, and which member of it.
     places: BTreeMap<Addr, Vec<(u32, u32)>>,
+    /// How many trackers there are.
+    trackers: usize,
+    /// The DHT, if there is one.
+    dht: Option<Box<DhtBlueprint>>,
 }
 
 /// One swarm: its members and who is connected to whom.
@@ -39,6 +45,7 @@ struct SwarmPlan {
 impl Blueprint {
     /// The network that everyone in the census would converge to.
     pub(super) fn new(config: &Config, census: Census, rng: &mut Rng) -> Self {
+        let dht = config.has_dht().then(|| converged_dht(&census, rng)).flatten();
         let mut places: BTreeMap<Addr, Vec<(u32, u32)>> =
             census.peers.iter().map(|peer| (peer.addr, Vec::new())).collect();
         let mut swarms = Vec::new();
@@ -54,7 +61,8 @@ impl Blueprint {
             let item = Arc::clone(&holdings[0].item);
             swarms.push(SwarmPlan { item, members: members.into(), links });
         }
-        Self { servers: census.servers, swarms, places }
+        let trackers = config.tracker_count();
+        Self { servers: census.servers, swarms, places, trackers, dht }
     }
 
     /// How many servers come before the one at `addr`.
@@ -67,19 +75,34 @@ impl Blueprint {
     }
 
     fn trackers(&self) -> Arc<[Addr]> {
-        self.servers.iter().skip(1).copied().collect()
+        self.servers.iter().skip(1).take(self.trackers).copied().collect()
+    }
+
+    /// The DHT, if there is one.
+    pub(super) fn dht(&self) -> Option<&DhtBlueprint> {
+        self.dht.as_deref()
     }
 
     /// The order in which `peer` tries the trackers of a torrent: as given, or,
     /// in a shared tier, from a place of its own onwards.
     fn order_of_trial(&self, config: &Config, peer: Addr, key: Key) -> Arc<[Addr]> {
-        let mut order = self.servers[1..].to_vec();
+        let mut order = self.trackers().to_vec();
         if config.tiers == Tiers::Shared && !order.is_empty() {
             let turn = peer.key().xor(key).prefix64() % order.len() as u64;
             order.rotate_left(turn as usize);
         }
         order.into()
     }
+}
+
+/// The DHT that the peers and the node they start from, the last server, would
+/// converge to.
+fn converged_dht(census: &Census, rng: &mut Rng) -> Option<Box<DhtBlueprint>> {
+    let mut peers = census.peers.clone();
+    peers.extend(census.servers.last().map(|&router| Profile::server(router)));
+    let census = Census::new(peers, Vec::new(), census.holdings.clone())
+        .with_distances(census.distances.clone());
+    Mainline::blueprint(&<Mainline as Overlay>::Config::default(), census, rng).map(Box::new)
 }
 
 /// The connections in a swarm of `count` peers that came one after another,
@@ -146,6 +169,7 @@ impl Client {
         let Some(places) = blueprint.places.get(&me) else { return };
         self.index = blueprint.index_site();
         self.trackers = blueprint.trackers();
+        self.routers = blueprint.servers.iter().skip(1 + blueprint.trackers).copied().collect();
         self.phase = Phase::In;
         for &(swarm, member) in places {
             let SwarmPlan { item, members, links } = &blueprint.swarms[swarm as usize];
@@ -170,6 +194,9 @@ impl Client {
                 ..Torrent::new(item)
             };
             self.torrents.insert(item.key(), torrent);
+        }
+        if let (Some(dht), Some(plan)) = (&mut self.dht, blueprint.dht()) {
+            dht.settle(cx, plan);
         }
         self.start_rounds(cx);
     }

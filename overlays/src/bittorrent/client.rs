@@ -4,18 +4,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::config::Config;
+use super::dht::{Dht, Ended, Errand};
 use super::inquiry::{Ask, Inquiries, Inquiry};
 use super::magnet::MAX_TRACKERS;
 use super::message::{Event, Message};
 use super::search::Search;
 use super::torrent::Torrent;
 use super::{Context, Timer};
-use crate::seam::{Addr, Cause, Footprint, Item, Key, Note, OpId, Outcome, Reason, Span};
+use crate::seam::{Addr, Cause, Footprint, Item, Key, Note, OpId, Outcome, Profile, Reason, Span};
 use rand::RngExt as _;
 
 /// How often a client looks after its connections: as often as BEP 11 allows
 /// peer exchange.
 pub(super) const ROUND: Span = Span::from_s(60);
+
+/// The most nodes of the DHT that a client starts from.
+const MAX_ROUTERS: usize = 8;
+
+/// Streams without use that are kept for the next round to close.
+const MAX_IDLE: usize = 256;
 
 /// How far the client is.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +33,11 @@ pub(super) enum Phase {
     Joining {
         op: OpId,
         cause: Cause,
-        /// Torrents that are still on their way in, once the index site has
-        /// answered.
-        entering: usize,
+        /// What is waited for: the index site and the DHT, then the torrents
+        /// that are on their way in.
+        waiting: usize,
+        /// Why the client is not in, as far as is known.
+        trouble: Option<Reason>,
     },
     /// In the network.
     In,
@@ -45,7 +54,14 @@ pub struct Client {
     pub(super) trackers: Arc<[Addr]>,
     pub(super) torrents: BTreeMap<Key, Torrent>,
     pub(super) inquiries: Inquiries,
+    /// Nodes through which it enters the DHT.
+    pub(super) routers: Box<[Addr]>,
+    /// Its node of the DHT, if it takes part in that.
+    pub(super) dht: Option<Box<Dht>>,
     pub(super) searches: BTreeMap<u32, Search>,
+    /// Peers whose streams are closed in the next round, unless they are
+    /// needed again by then.
+    pub(super) idle: Vec<Addr>,
     pub(super) last_search: u32,
     /// Whether the timer of the rounds is set.
     pub(super) in_rounds: bool,
@@ -53,7 +69,7 @@ pub struct Client {
 
 impl Client {
     /// A client that has not joined.
-    pub(super) fn new(config: &Arc<Config>) -> Self {
+    pub(super) fn new(config: &Arc<Config>, profile: &Profile) -> Self {
         Self {
             config: Arc::clone(config),
             phase: Phase::Out,
@@ -61,7 +77,10 @@ impl Client {
             trackers: Arc::default(),
             torrents: BTreeMap::new(),
             inquiries: Inquiries::default(),
+            routers: Box::default(),
+            dht: config.has_dht().then(|| Box::new(Dht::new(profile))),
             searches: BTreeMap::new(),
+            idle: Vec::new(),
             last_search: 0,
             in_rounds: false,
         }
@@ -72,8 +91,9 @@ impl Client {
         matches!(self.phase, Phase::In)
     }
 
-    /// Visits the index site, then announces what is shared. The contacts are
-    /// the index site and then the trackers, as a user knows them.
+    /// Visits the index site and enters the DHT, then announces what is shared.
+    /// The contacts are the index site, then the trackers, then a node of the
+    /// DHT, as a user knows them.
     pub(super) fn join(&mut self, cx: &mut Context<'_>, op: OpId, via: &[Addr]) {
         match self.phase {
             Phase::In => return cx.finish(op, Outcome::Done),
@@ -87,10 +107,52 @@ impl Client {
             return cx.finish(op, Outcome::Failed(Reason::NoContact));
         };
         self.index = Some(index);
-        let most = MAX_TRACKERS.min(self.config.trackers as usize);
-        self.trackers = servers.take(most).collect();
-        self.phase = Phase::Joining { op, cause: cx.cause(), entering: 0 };
+        let most = MAX_TRACKERS.min(self.config.tracker_count());
+        self.trackers = servers.by_ref().take(most).collect();
+        self.routers = servers.take(MAX_ROUTERS).collect();
+        let bootstraps = self.dht.is_some() && !self.routers.is_empty();
+        self.phase = Phase::Joining {
+            op,
+            cause: cx.cause(),
+            waiting: 1 + usize::from(bootstraps),
+            trouble: Some(Reason::NoContact),
+        };
         self.ask(cx, index, Message::Visit, Ask::Visit);
+        self.enter_dht(cx);
+    }
+
+    /// Enters the DHT, unless it is in or on its way.
+    pub(super) fn enter_dht(&mut self, cx: &mut Context<'_>) {
+        if self.dht.as_ref().is_some_and(|dht| dht.is_out()) && !self.routers.is_empty() {
+            let routers = self.routers.clone();
+            self.with_dht(cx, |dht, cx| dht.join(cx, &routers));
+        }
+    }
+
+    /// Lets the DHT node do something, and takes up what ended by that.
+    pub(super) fn with_dht(
+        &mut self,
+        cx: &mut Context<'_>,
+        run: impl FnOnce(&mut Dht, &mut Context<'_>) -> Vec<Ended>,
+    ) {
+        let Some(dht) = &mut self.dht else { return };
+        for Ended { errand, outcome, cause } in run(dht, cx) {
+            let cx = &mut cx.on_behalf_of(cause);
+            match errand {
+                Errand::Join => {
+                    let trouble = match outcome {
+                        Outcome::Failed(reason) => Some(reason),
+                        _ => None,
+                    };
+                    self.on_welcome(cx, trouble);
+                }
+                Errand::Announce(key) => self.on_stored(cx, key, &outcome),
+                Errand::Find { search, info_hash } => {
+                    self.on_dht_found(cx, search, info_hash, outcome);
+                }
+                Errand::Forget => {}
+            }
+        }
     }
 
     /// Sends a request to a server.
@@ -121,6 +183,10 @@ impl Client {
         }
         self.phase = Phase::Out;
         self.inquiries.forget();
+        self.idle.clear();
+        if let Some(dht) = &mut self.dht {
+            dht.leave();
+        }
         cx.finish(op, Outcome::Done);
     }
 
@@ -142,18 +208,17 @@ impl Client {
         }
     }
 
-    /// Ends the connection to `peer` for one torrent: by closing the stream,
-    /// or by a word if other torrents need it.
-    pub(super) fn hang_up(&self, cx: &mut Context<'_>, peer: Addr, info_hash: Key) {
-        if self.uses(peer) {
-            cx.send(peer, Message::Goodbye(info_hash));
-        } else {
-            cx.close(peer);
+    /// Ends the connection to `peer` for one torrent by a word. The stream is
+    /// not closed at once: `peer` may be about to say something on it.
+    pub(super) fn hang_up(&mut self, cx: &mut Context<'_>, peer: Addr, info_hash: Key) {
+        cx.send(peer, Message::Goodbye(info_hash));
+        if self.idle.len() < MAX_IDLE && !self.uses(peer) && !self.idle.contains(&peer) {
+            self.idle.push(peer);
         }
     }
 
     /// Whether any torrent or search needs the stream to `peer`.
-    fn uses(&self, peer: Addr) -> bool {
+    pub(super) fn uses(&self, peer: Addr) -> bool {
         self.torrents.values().any(|torrent| torrent.swarm.uses(peer))
             || self.searches.values().any(|search| search.uses(peer))
     }
@@ -186,6 +251,7 @@ impl Client {
         for peer in torrent.swarm.neighbours() {
             self.hang_up(cx, peer, *key);
         }
+        self.with_dht(cx, |dht, cx| dht.withdraw(cx, *key));
         if was_entering {
             self.entered(cx);
         }
@@ -209,18 +275,19 @@ impl Client {
             Message::Accept { info_hash, complete, .. } => {
                 self.on_accept(cx, from, info_hash, complete);
             }
-            Message::Goodbye(info_hash) => {
+            Message::Decline(info_hash) | Message::Goodbye(info_hash) => {
                 if let Some(torrent) = self.torrents.get_mut(&info_hash) {
                     torrent.swarm.disconnect(from);
                 }
-                self.on_peer_refused(cx, from, info_hash);
-                if !self.uses(from) {
-                    cx.close(from);
+                // Who says goodbye ends what it began itself, such as a search
+                // for the same torrent, and may yet answer.
+                if matches!(message, Message::Decline(_)) {
+                    self.on_peer_declined(cx, from, info_hash);
                 }
             }
             Message::MetadataRequest(info_hash) => match self.torrents.get(&info_hash) {
                 Some(torrent) => cx.send(from, Message::Metadata(Arc::clone(&torrent.item))),
-                None => cx.send(from, Message::Goodbye(info_hash)),
+                None => cx.send(from, Message::Decline(info_hash)),
             },
             Message::Metadata(item) => self.on_metadata(cx, from, &item),
             Message::Pex(pex) if self.config.pex => {
@@ -228,6 +295,9 @@ impl Client {
                 if let Some(torrent) = self.torrents.get_mut(&pex.info_hash) {
                     torrent.swarm.on_pex(from, &pex, me, now);
                 }
+            }
+            Message::Dht(message) => {
+                self.with_dht(cx, |dht, cx| dht.on_message(cx, from, *message));
             }
             // Whoever takes this client for a server is told so.
             Message::Visit | Message::Publish(_) | Message::Browse(_) | Message::Announce(_) => {
@@ -239,7 +309,7 @@ impl Client {
 
     fn on_reply(&mut self, cx: &mut Context<'_>, from: Addr, inquiry: Inquiry, message: Message) {
         match (inquiry.ask, message) {
-            (Ask::Visit, Message::Welcome) => self.on_welcome(cx),
+            (Ask::Visit, Message::Welcome) => self.on_welcome(cx, None),
             (Ask::Publish(key), Message::Published { accepted }) => {
                 self.on_published(cx, key, accepted);
             }
@@ -262,12 +332,7 @@ impl Client {
     fn on_unanswered(&mut self, cx: &mut Context<'_>, inquiry: Inquiry, reason: Reason) {
         let mut cx = cx.on_behalf_of(inquiry.cause);
         match inquiry.ask {
-            Ask::Visit => {
-                if let Phase::Joining { op, .. } = self.phase {
-                    self.phase = Phase::Out;
-                    cx.finish(op, Outcome::Failed(reason));
-                }
-            }
+            Ask::Visit => self.on_welcome(&mut cx, Some(reason)),
             Ask::Publish(key) => self.on_published(&mut cx, key, false),
             Ask::Browse(search) => self.end_search(&mut cx, search, Some(reason)),
             Ask::Announce { info_hash, event, place } => {
@@ -280,12 +345,23 @@ impl Client {
         }
     }
 
-    /// The index site is there: the client is in once its torrents are.
-    fn on_welcome(&mut self, cx: &mut Context<'_>) {
-        let Phase::Joining { op, cause, .. } = self.phase else { return };
+    /// The index site is there, or the DHT has let this client in, or not: one
+    /// of them is enough. Once both are known the torrents follow.
+    fn on_welcome(&mut self, cx: &mut Context<'_>, failure: Option<Reason>) {
+        let Phase::Joining { op, cause, waiting, trouble } = self.phase else { return };
+        let trouble = trouble.and(failure);
+        self.phase = Phase::Joining { op, cause, waiting: waiting - 1, trouble };
+        if waiting > 1 {
+            return;
+        }
+        if let Some(reason) = trouble {
+            self.phase = Phase::Out;
+            let mut cx = cx.on_behalf_of(cause);
+            return cx.finish(op, Outcome::Failed(reason));
+        }
         let keys: Vec<Key> = self.torrents.keys().copied().collect();
         // One more than there are, so that the join ends only below.
-        self.phase = Phase::Joining { op, cause, entering: keys.len() + 1 };
+        self.phase = Phase::Joining { op, cause, waiting: keys.len() + 1, trouble };
         for key in keys {
             self.enter(cx, key, None);
         }
@@ -295,10 +371,10 @@ impl Client {
 
     /// One of the torrents that a join waits for is in, or never will be.
     pub(super) fn entered(&mut self, cx: &mut Context<'_>) {
-        let Phase::Joining { op, cause, entering } = self.phase else { return };
-        let entering = entering.saturating_sub(1);
-        self.phase = Phase::Joining { op, cause, entering };
-        if entering == 0 {
+        let Phase::Joining { op, cause, waiting, trouble } = self.phase else { return };
+        let waiting = waiting.saturating_sub(1);
+        self.phase = Phase::Joining { op, cause, waiting, trouble };
+        if waiting == 0 {
             self.phase = Phase::In;
             let index = self.index;
             cx.note(|| Note::TableChange { table: "index", slot: 0, peer: index });
@@ -327,6 +403,8 @@ impl Client {
             }
             Timer::Search(search) => self.end_search(cx, search, Some(Reason::Timeout)),
             Timer::Round => self.on_round(cx),
+            Timer::Calls(search) => self.on_calls_overdue(cx, search),
+            Timer::Dht(timer) => self.with_dht(cx, |dht, cx| dht.on_timer(cx, timer)),
             Timer::Scrape | Timer::Expire => {}
         }
     }
@@ -348,20 +426,17 @@ impl Client {
     fn on_connect(&mut self, cx: &mut Context<'_>, from: Addr, info_hash: Key) {
         let max_peers = usize::from(self.config.max_peers);
         let peer_id = super::peer_id(cx.me());
-        let kept = if let Some(torrent) = self.torrents.get_mut(&info_hash)
-            && !matches!(self.phase, Phase::Out)
-        {
+        let is_out = matches!(self.phase, Phase::Out);
+        if let Some(torrent) = self.torrents.get_mut(&info_hash).filter(|_| !is_out) {
             cx.send(from, Message::Accept { info_hash, peer_id, complete: true });
-            torrent.swarm.connect(from, max_peers)
-        } else {
-            if self.searches.values().any(|search| search.seeks(&info_hash)) {
-                cx.send(from, Message::Accept { info_hash, peer_id, complete: false });
+            if !torrent.swarm.connect(from, max_peers) {
+                cx.send(from, Message::Goodbye(info_hash));
             }
-            false
-        };
-        if !kept {
-            // Not by closing the stream: more may be on its way on it.
+        } else if self.searches.values().any(|search| search.seeks(&info_hash)) {
+            cx.send(from, Message::Accept { info_hash, peer_id, complete: false });
             cx.send(from, Message::Goodbye(info_hash));
+        } else {
+            cx.send(from, Message::Decline(info_hash));
         }
     }
 
@@ -372,6 +447,12 @@ impl Client {
             torrent.swarm.answered(from, max_peers);
         }
         self.on_peer_accepted(cx, from, info_hash, complete);
+        // It answers too late, or there is no room for it.
+        let in_swarm = self.torrents.get(&info_hash).is_some_and(|t| t.swarm.is_neighbour(from));
+        let in_search = self.searches.values().any(|search| search.is_connected(info_hash, from));
+        if !(in_swarm || in_search) {
+            self.hang_up(cx, from, info_hash);
+        }
     }
 
     /// The servers and the peers it is connected to.
@@ -384,9 +465,13 @@ impl Client {
         for torrent in self.torrents.values() {
             torrent.swarm.neighbours().for_each(&mut *visit);
         }
+        if let Some(dht) = &self.dht {
+            dht.neighbours(visit);
+        }
     }
 
-    /// Servers and connections as routing entries; a client keeps no index.
+    /// Servers, connections and contacts of the DHT as routing entries; of an
+    /// index a client keeps its part of the DHT.
     pub(super) fn footprint(&self) -> Footprint {
         let mut known = Vec::new();
         self.neighbours(&mut |addr| known.push(addr));
@@ -398,10 +483,11 @@ impl Client {
             .map(|torrent| size_of::<Key>() + size_of::<Torrent>() + torrent.swarm.heap_bytes())
             .sum();
         let searches: usize = self.searches.values().map(Search::bytes).sum();
+        let dht = self.dht.as_ref().map(|dht| dht.footprint()).unwrap_or_default();
         Footprint {
             routing_entries: known.len() as u64,
-            index_entries: 0,
-            bytes: (torrents + searches + self.inquiries.bytes()) as u64,
+            index_entries: dht.index_entries,
+            bytes: (torrents + searches + self.inquiries.bytes()) as u64 + dht.bytes,
         }
     }
 }

@@ -7,6 +7,10 @@ crate::choice! {
     pub enum Discovery {
         /// At the trackers (BEP 3).
         Tracker = "tracker",
+        /// In the Mainline DHT (BEP 5); there are no trackers.
+        Dht = "dht",
+        /// At both, as clients do.
+        Both = "both",
     }
 }
 
@@ -36,9 +40,11 @@ crate::parameters! {
     /// Parameters of BitTorrent discovery, with the values of the BEPs where
     /// they give one, else of common clients and trackers.
     pub struct Config {
-        /// Where clients ask for peers.
+        /// Where clients ask for peers. `both` is what clients do; the default
+        /// shows what a tracker alone can do.
         pub discovery: Discovery = Discovery::Tracker;
-        /// How many trackers there are beside the index site.
+        /// How many trackers there are beside the index site, unless all is left
+        /// to the DHT.
         pub trackers: u32 = 1, in 1..=8;
         /// How several trackers stand in the announce list (BEP 12).
         pub tiers: Tiers = Tiers::Ordered;
@@ -77,10 +83,24 @@ crate::parameters! {
         pub dead_scrapes: u32 = 3, in 1..=1_000;
         /// How long a client waits for a server's reply.
         pub reply_timeout: Span = Span::from_s(30);
+        /// How long a client waits for a peer's handshake before it calls again.
+        pub connect_timeout: Span = Span::from_s(5), in Span::from_ms(100)..=Span::from_s(600);
         /// How long a search takes at the most.
         pub search_timeout: Span = Span::from_s(60);
         /// How long a client waits before it tries again after all trackers of
         /// a torrent failed; doubles up to the announce interval.
         pub retry_after: Span = Span::from_s(60);
+    }
+}
+
+impl Config {
+    /// How many trackers there are.
+    pub(super) fn tracker_count(&self) -> usize {
+        if self.discovery == Discovery::Dht { 0 } else { self.trackers as usize }
+    }
+
+    /// Whether clients take part in the DHT.
+    pub(super) fn has_dht(&self) -> bool {
+        self.discovery != Discovery::Tracker
     }
 }

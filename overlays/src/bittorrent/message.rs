@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use super::dht::DhtMessage;
 use super::magnet::Magnet;
 use super::{index_wire, peer_wire, tracker_wire};
 use crate::seam::{Addr, Item, Key, Query, Reader, Wire, WireError, Writer};
@@ -150,7 +151,9 @@ pub enum Message {
         /// Whether the peer is a seed.
         complete: bool,
     },
-    /// Peer to peer: this torrent is over between us, or never was one.
+    /// Peer to peer: I do not have this torrent.
+    Decline(Key),
+    /// Peer to peer: this torrent is over between us.
     Goodbye(Key),
     /// Peer to peer: what is this torrent called? (BEP 9)
     MetadataRequest(Key),
@@ -160,6 +163,8 @@ pub enum Message {
     Pex(Box<Pex>),
     /// Peer to peer: nothing, which opens the stream or keeps it open.
     KeepAlive,
+    /// From DHT node to DHT node (BEP 5).
+    Dht(Box<DhtMessage>),
 }
 
 impl Wire for Message {
@@ -177,11 +182,23 @@ impl Wire for Message {
         "refused",
         "connect",
         "accept",
+        "decline",
         "goodbye",
         "metadata-request",
         "metadata",
         "pex",
         "keep-alive",
+        "dht-ping",
+        "dht-response",
+        "dht-find_node",
+        "dht-nodes",
+        "dht-get_peers",
+        "dht-peers",
+        "dht-announce_peer",
+        "dht-error",
+        "dht-unknown",
+        "dht-metadata_request",
+        "dht-metadata",
     ];
 
     /// A listing of 100 links of the longest kind.
@@ -202,15 +219,20 @@ impl Wire for Message {
             Self::Refused(_) => 10,
             Self::Connect { .. } => 11,
             Self::Accept { .. } => 12,
-            Self::Goodbye(_) => 13,
-            Self::MetadataRequest(_) => 14,
-            Self::Metadata(_) => 15,
-            Self::Pex(_) => 16,
-            Self::KeepAlive => 17,
+            Self::Decline(_) => 13,
+            Self::Goodbye(_) => 14,
+            Self::MetadataRequest(_) => 15,
+            Self::Metadata(_) => 16,
+            Self::Pex(_) => 17,
+            Self::KeepAlive => 18,
+            Self::Dht(message) => 19 + message.kind(),
         }
     }
 
     fn is_reply(&self) -> bool {
+        if let Self::Dht(message) = self {
+            return message.is_reply();
+        }
         matches!(
             self,
             Self::Welcome
@@ -220,6 +242,7 @@ impl Wire for Message {
                 | Self::Scraped(_)
                 | Self::Refused(_)
                 | Self::Accept { .. }
+                | Self::Decline(_)
                 | Self::Metadata(_)
         )
     }
@@ -239,11 +262,13 @@ impl Wire for Message {
             | Self::Refused(_) => tracker_wire::encoded_len(self),
             Self::Connect { .. }
             | Self::Accept { .. }
+            | Self::Decline(_)
             | Self::Goodbye(_)
             | Self::MetadataRequest(_)
             | Self::Metadata(_)
             | Self::Pex(_)
             | Self::KeepAlive => peer_wire::encoded_len(self),
+            Self::Dht(message) => message.encoded_len(),
         }
     }
 
@@ -262,16 +287,18 @@ impl Wire for Message {
             | Self::Refused(_) => tracker_wire::encode(self, w),
             Self::Connect { .. }
             | Self::Accept { .. }
+            | Self::Decline(_)
             | Self::Goodbye(_)
             | Self::MetadataRequest(_)
             | Self::Metadata(_)
             | Self::Pex(_)
             | Self::KeepAlive => peer_wire::encode(self, w),
+            Self::Dht(message) => message.encode(w),
         }
     }
 
-    /// The first bytes tell the protocol: a method or `HTTP`, else the peer
-    /// wire, whose handshake starts with 19 and whose other messages with a
+    /// The first bytes tell the protocol: a method or `HTTP`, a dictionary of
+    /// the DHT, else the peer wire, whose handshake starts with 19 and whose other messages with a
     /// length below 2^24.
     fn decode(r: &mut Reader<'_>) -> Result<Self, WireError> {
         match r.clone().u8()? {
@@ -294,6 +321,7 @@ impl Wire for Message {
                     .or_else(|| tracker_wire::read_response(&response));
                 message.ok_or_else(|| r.invalid("response", u64::from(response.status)))
             }
+            b'd' => DhtMessage::decode(r).map(Box::new).map(Self::Dht),
             _ => peer_wire::decode(r),
         }
     }

@@ -3,10 +3,11 @@
 //! Fetching is what BitTorrent does well, finding is left to others. A torrent
 //! is found on an index site, out of band. Its peers are found through a
 //! tracker, which knows everyone in the torrent's swarm and tells whoever
-//! announces itself of some of them at random; and through peers, who tell
-//! each other whom they are connected to (PEX).
+//! announces itself of some of them at random; through the Mainline DHT, where
+//! no server is needed but to get in; and through peers, who tell each other
+//! whom they are connected to (PEX).
 //!
-//! After BEP 3, 6, 9, 10, 11, 12, 23 and 48. Where we differ:
+//! After BEP 3, 5, 6, 9, 10, 11, 12, 23 and 48. Where we differ:
 //!
 //! * Catalogues hold no contents, so the info-hash is the key of an item, SHA-1
 //!   of its name, where BEP 3 has SHA-1 of the info dictionary. Name and size
@@ -28,6 +29,7 @@ mod audit;
 mod blueprint;
 mod client;
 mod config;
+mod dht;
 mod http;
 mod index;
 mod index_wire;
@@ -53,6 +55,7 @@ pub use magnet::Magnet;
 pub use message::{Announce, Counts, Event, Message, Peers, Pex, Refusal};
 
 use client::Client;
+use dht::{Dht, DhtTimer};
 use index::IndexSite;
 use tracker::Tracker;
 
@@ -75,15 +78,17 @@ pub enum BitTorrent {
 }
 
 /// A server. Which kind it is depends on how many came before it: first the
-/// index site, then the trackers.
+/// index site, then the trackers, then the router of the DHT.
 #[derive(Debug)]
 pub enum Server {
     /// Not serving.
-    Idle(Arc<Config>),
+    Idle(Arc<Config>, Profile),
     /// The index site.
     Index(IndexSite),
     /// A tracker.
     Tracker(Tracker),
+    /// A node of the DHT that is always there, through which others enter it.
+    Router(Box<Dht>),
 }
 
 /// What a node wants to be woken for.
@@ -93,12 +98,16 @@ pub enum Timer {
     Reply(u32),
     /// Client: this search has had its time.
     Search(u32),
+    /// Client: the peers that this search has called should have answered.
+    Calls(u32),
     /// Client: the round of every minute.
     Round,
     /// Index site: time to ask trackers for the size of swarms.
     Scrape,
     /// Tracker: time to forget who fell silent.
     Expire,
+    /// A timer of the DHT node.
+    Dht(DhtTimer),
 }
 
 /// The identity that the client at `addr` takes in the handshake and in
@@ -111,37 +120,61 @@ fn peer_id(addr: Addr) -> Key {
 }
 
 impl Server {
-    fn new(config: &Arc<Config>, before: usize) -> Self {
+    /// Which server comes after `before` others.
+    fn new(config: &Arc<Config>, profile: &Profile, before: usize) -> Self {
         if before == 0 {
             Self::Index(IndexSite::new(config))
-        } else {
+        } else if before <= config.tracker_count() {
             Self::Tracker(Tracker::new(config))
+        } else {
+            Self::Router(Box::new(Dht::new(profile)))
         }
     }
 
     /// Starts serving. `before` servers were there already.
     fn start(&mut self, cx: &mut Context<'_>, before: usize) {
-        let Self::Idle(config) = self else { return };
-        *self = Self::new(&Arc::clone(config), before);
+        let Self::Idle(config, profile) = self else { return };
+        let (config, profile) = (Arc::clone(config), *profile);
+        *self = Self::new(&config, &profile, before);
+        if let Self::Router(dht) = self {
+            dht.join(cx, &[]);
+        }
         self.start_upkeep(cx);
+    }
+
+    /// Stops serving, and forgets everything.
+    fn stop(&mut self, me: Addr) {
+        let config = match self {
+            Self::Index(index) => index.config(),
+            Self::Tracker(tracker) => tracker.config(),
+            // The router leaves as every node of the DHT does.
+            Self::Router(dht) => return dht.leave(),
+            Self::Idle(..) => return,
+        };
+        *self = Self::Idle(config, Profile::server(me));
     }
 
     fn start_upkeep(&self, cx: &mut Context<'_>) {
         match self {
             Self::Index(index) => index.start(cx),
             Self::Tracker(tracker) => tracker.start(cx),
-            Self::Idle(_) => {}
+            Self::Idle(..) | Self::Router(_) => {}
         }
     }
 
     fn settle(&mut self, cx: &mut Context<'_>, blueprint: &Blueprint, place: usize) {
-        let Self::Idle(config) = self else { return };
-        let config = Arc::clone(config);
-        *self = Self::new(&config, place);
+        let Self::Idle(config, profile) = self else { return };
+        let (config, profile) = (Arc::clone(config), *profile);
+        *self = Self::new(&config, &profile, place);
         match self {
             Self::Index(index) => index.settle(blueprint),
             Self::Tracker(tracker) => tracker.settle(cx, &config, blueprint),
-            Self::Idle(_) => {}
+            Self::Router(dht) => {
+                if let Some(plan) = blueprint.dht() {
+                    dht.settle(cx, plan);
+                }
+            }
+            Self::Idle(..) => {}
         }
         self.start_upkeep(cx);
     }
@@ -150,7 +183,12 @@ impl Server {
         match self {
             Self::Index(index) => index.on_message(cx, from, message),
             Self::Tracker(tracker) => tracker.on_message(cx, from, message),
-            Self::Idle(_) => cx.close(from),
+            Self::Router(dht) => match message {
+                // Nobody waits for what the router does.
+                Message::Dht(message) => _ = dht.on_message(cx, from, *message),
+                _ => cx.close(from),
+            },
+            Self::Idle(..) => cx.close(from),
         }
     }
 
@@ -158,6 +196,7 @@ impl Server {
         match (self, timer) {
             (Self::Index(index), Timer::Scrape) => index.on_scrape(cx),
             (Self::Tracker(tracker), Timer::Expire) => tracker.on_expire(cx),
+            (Self::Router(dht), Timer::Dht(timer)) => _ = dht.on_timer(cx, timer),
             _ => {}
         }
     }
@@ -166,13 +205,16 @@ impl Server {
         match self {
             Self::Index(index) => index.footprint(),
             Self::Tracker(tracker) => tracker.footprint(),
-            Self::Idle(_) => Footprint::default(),
+            Self::Router(dht) => dht.footprint(),
+            Self::Idle(..) => Footprint::default(),
         }
     }
 
     fn neighbours(&self, visit: &mut dyn FnMut(Addr)) {
-        if let Self::Tracker(tracker) = self {
-            tracker.neighbours(visit);
+        match self {
+            Self::Tracker(tracker) => tracker.neighbours(visit),
+            Self::Router(dht) => dht.neighbours(visit),
+            Self::Index(_) | Self::Idle(..) => {}
         }
     }
 }
@@ -203,8 +245,11 @@ impl Machine for BitTorrent {
         }
     }
 
-    fn transport(_: &Message) -> Transport {
-        Transport::Stream
+    fn transport(message: &Message) -> Transport {
+        match message {
+            Message::Dht(_) => Transport::Datagram,
+            _ => Transport::Stream,
+        }
     }
 }
 
@@ -229,8 +274,8 @@ impl Overlay for BitTorrent {
 
     fn new(config: &Arc<Config>, profile: &Profile) -> Self {
         match profile.role {
-            Role::Server => Self::Server(Box::new(Server::Idle(Arc::clone(config)))),
-            Role::Peer => Self::Client(Box::new(Client::new(config))),
+            Role::Server => Self::Server(Box::new(Server::Idle(Arc::clone(config), *profile))),
+            Role::Peer => Self::Client(Box::new(Client::new(config, profile))),
         }
     }
 
@@ -248,12 +293,7 @@ impl Overlay for BitTorrent {
     fn leave(&mut self, cx: &mut Cx<'_, Self>, op: OpId) {
         match self {
             Self::Server(server) => {
-                let config = match &**server {
-                    Server::Idle(config) => Arc::clone(config),
-                    Server::Index(index) => index.config(),
-                    Server::Tracker(tracker) => tracker.config(),
-                };
-                **server = Server::Idle(config);
+                server.stop(cx.me());
                 cx.finish(op, Outcome::Done);
             }
             Self::Client(client) => client.leave(cx, op),
@@ -300,7 +340,7 @@ impl Overlay for BitTorrent {
     }
 
     fn servers(config: &Config) -> u32 {
-        1 + config.trackers
+        1 + config.tracker_count() as u32 + u32::from(config.has_dht())
     }
 
     fn blueprint(config: &Config, census: Census, rng: &mut Rng) -> Option<Blueprint> {

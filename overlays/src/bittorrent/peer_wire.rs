@@ -25,6 +25,7 @@ const EXTENDED: u8 = 20;
 const UT_PEX: u8 = 1;
 const UT_METADATA: u8 = 2;
 const GOODBYE: u8 = 3;
+const DECLINE: u8 = 4;
 
 /// The longest extension message that is read, in bytes.
 const MAX_EXTENDED_BYTES: usize = 4_096;
@@ -46,7 +47,7 @@ pub fn encoded_len(message: &Message) -> usize {
 
 fn extended_len(message: &Message) -> usize {
     match message {
-        Message::Goodbye(_) => 2 + INFO_HASH_LEN,
+        Message::Decline(_) | Message::Goodbye(_) => 2 + INFO_HASH_LEN,
         Message::MetadataRequest(_) => 2 + INFO_HASH_LEN + FIRST_PIECE_LEN,
         Message::Metadata(item) => {
             let info = info_len(item);
@@ -110,8 +111,9 @@ fn first_piece(w: &mut Writer, kind: i64) {
 
 fn extended(message: &Message, w: &mut Writer) {
     match message {
-        Message::Goodbye(key) => {
-            w.u8(GOODBYE);
+        Message::Decline(key) | Message::Goodbye(key) => {
+            let is_over = matches!(message, Message::Goodbye(_));
+            w.u8(if is_over { GOODBYE } else { DECLINE });
             w.u8(b'd');
             info_hash(w, *key);
             w.u8(b'e');
@@ -179,6 +181,7 @@ pub fn decode(r: &mut Reader<'_>) -> Result<Message, WireError> {
     let message = match extension {
         UT_PEX => read_pex(dict).ok_or(wrong)?,
         GOODBYE => Message::Goodbye(read_info_hash(dict).ok_or(wrong)?),
+        DECLINE => Message::Decline(read_info_hash(dict).ok_or(wrong)?),
         UT_METADATA if dict.int("msg_type") == Some(0) => {
             Message::MetadataRequest(read_info_hash(dict).ok_or(wrong)?)
         }

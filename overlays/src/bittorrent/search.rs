@@ -13,7 +13,7 @@ use super::magnet::Magnet;
 use super::message::{Event, Message, Peers};
 use super::torrent::order_of_trial;
 use super::{Context, Timer};
-use crate::seam::{Addr, Cause, Hit, Item, Key, OpId, Outcome, Query, Reason, Target};
+use crate::seam::{Addr, Cause, Hit, Item, Key, OpId, Outcome, Query, Reason, Span, Target, Time};
 
 /// How often a peer is called before it is given up (libtorrent: 3 failures).
 const MAX_CALLS: usize = 3;
@@ -28,6 +28,8 @@ pub struct Hunt {
     trackers: VecDeque<Addr>,
     /// Whether a tracker has yet to reply.
     asking: bool,
+    /// Whether the DHT has yet to reply.
+    asking_dht: bool,
     /// The tracker that lists us as a leecher because of this.
     listed_at: Option<Addr>,
     /// Peers heard of and not tried yet.
@@ -36,12 +38,15 @@ pub struct Hunt {
     tried: Vec<Addr>,
     /// Those of them that were called again, once for each time.
     called_again: Vec<Addr>,
-    /// Those of them that have yet to answer.
-    dialing: Vec<Addr>,
+    /// Those of them that have yet to answer, in order of their calls, and
+    /// when they were called.
+    dialing: Vec<(Addr, Time)>,
+    /// Those that answered and are still there.
+    connected: Vec<Addr>,
     /// Peers that have it and were not reported yet, for want of its name.
     nameless: Vec<Addr>,
-    /// Whom we asked for the name.
-    asked_name: Option<Addr>,
+    /// Whom we asked for the name, and when.
+    asked_name: Option<(Addr, Time)>,
 }
 
 impl Hunt {
@@ -56,22 +61,44 @@ impl Hunt {
 
     /// Whether nothing more will come of it.
     fn is_over(&self) -> bool {
-        let waits = self.asking || !self.dialing.is_empty() || !self.nameless.is_empty();
+        let asks = self.asking || self.asking_dht;
+        let waits = asks || !self.dialing.is_empty() || !self.nameless.is_empty();
         !waits && self.candidates.is_empty()
     }
 
     /// Whether `peer` has something left to say.
     fn waits_for(&self, peer: Addr) -> bool {
-        self.dialing.contains(&peer) || self.nameless.contains(&peer)
+        self.is_dialing(peer) || self.nameless.contains(&peer)
+    }
+
+    fn is_dialing(&self, peer: Addr) -> bool {
+        self.dialing.iter().any(|(other, _)| *other == peer)
+    }
+
+    /// `peer` did not answer: it is called again, unless it was often enough.
+    fn call_again(&mut self, peer: Addr) {
+        let waits = self.waits_for(peer);
+        self.give_up_on(peer);
+        let again = self.called_again.iter().filter(|&&other| other == peer).count();
+        if waits && again + 1 < MAX_CALLS {
+            self.called_again.push(peer);
+            self.candidates.push_front(peer);
+        }
+    }
+
+    /// Peers that were asked something `timeout` ago and have not answered.
+    fn overdue(&self, now: Time, timeout: Span) -> Vec<Addr> {
+        let asked = self.dialing.iter().chain(&self.asked_name);
+        let late = asked.filter(|(_, since)| now.since(*since) >= timeout);
+        late.map(|(peer, _)| *peer).collect()
     }
 
     /// `peer` will not answer.
     fn give_up_on(&mut self, peer: Addr) {
-        self.dialing.retain(|&other| other != peer);
+        self.dialing.retain(|(other, _)| *other != peer);
         self.nameless.retain(|&other| other != peer);
-        if self.asked_name == Some(peer) {
-            self.asked_name = None;
-        }
+        self.connected.retain(|&other| other != peer);
+        self.asked_name.take_if(|(other, _)| *other == peer);
     }
 }
 
@@ -103,7 +130,14 @@ impl Search {
 
     /// Whether it needs the stream to `peer`.
     pub fn uses(&self, peer: Addr) -> bool {
-        self.hunts.iter().any(|hunt| hunt.tried.contains(&peer))
+        let uses = |hunt: &Hunt| hunt.is_dialing(peer) || hunt.connected.contains(&peer);
+        self.hunts.iter().any(uses)
+    }
+
+    /// Whether it is connected to `peer` for this torrent.
+    pub fn is_connected(&self, info_hash: Key, peer: Addr) -> bool {
+        let hunt = self.hunts.iter().find(|hunt| hunt.info_hash == info_hash);
+        hunt.is_some_and(|hunt| hunt.connected.contains(&peer))
     }
 
     fn hunt(&mut self, info_hash: Key) -> Option<&mut Hunt> {
@@ -151,7 +185,9 @@ impl Client {
             queue: VecDeque::new(),
             hunts: Vec::new(),
         };
-        cx.on_behalf_of(Cause::UPKEEP).wake(self.config.search_timeout, Timer::Search(tag));
+        let mut upkeep = cx.on_behalf_of(Cause::UPKEEP);
+        upkeep.wake(self.config.search_timeout, Timer::Search(tag));
+        upkeep.wake(self.config.connect_timeout, Timer::Calls(tag));
         match &query.target {
             Target::Exact(key) if self.config.exact == Exact::Magnet => {
                 let trackers = Arc::clone(&self.trackers);
@@ -212,11 +248,13 @@ impl Client {
             item: item.or_else(|| own.map(|torrent| Arc::clone(&torrent.item))),
             trackers: order_of_trial(cx, trackers, self.config.tiers).iter().copied().collect(),
             asking: false,
+            asking_dht: false,
             listed_at: None,
             candidates: VecDeque::new(),
             tried: Vec::new(),
             called_again: Vec::new(),
             dialing: Vec::new(),
+            connected: Vec::new(),
             nameless: Vec::new(),
             asked_name: None,
         };
@@ -229,6 +267,41 @@ impl Client {
         }
         search.hunts.push(hunt);
         self.ask_next_tracker(cx, tag, info_hash);
+        self.ask_dht(cx, tag, info_hash);
+    }
+
+    /// Asks the DHT for peers, if this client takes part in it.
+    fn ask_dht(&mut self, cx: &mut Context<'_>, tag: u32, info_hash: Key) {
+        if self.dht.is_none() {
+            return;
+        }
+        if let Some(hunt) = self.searches.get_mut(&tag).and_then(|s| s.hunt(info_hash)) {
+            hunt.asking_dht = true;
+            let limit = self.config.numwant;
+            self.with_dht(cx, |dht, cx| dht.find(cx, tag, info_hash, limit));
+        }
+    }
+
+    /// The DHT tells of peers, or of none.
+    pub(super) fn on_dht_found(
+        &mut self,
+        cx: &mut Context<'_>,
+        tag: u32,
+        info_hash: Key,
+        outcome: Outcome,
+    ) {
+        let me = cx.me();
+        let Some(search) = self.searches.get_mut(&tag) else { return };
+        match &outcome {
+            Outcome::Failed(reason) => search.trouble = *reason,
+            _ => search.answered = true,
+        }
+        let Some(hunt) = search.hunt(info_hash) else { return };
+        hunt.asking_dht = false;
+        if let Outcome::Found(hits) = outcome {
+            hunt.hear_of(hits.iter().map(|hit| hit.provider), me);
+        }
+        self.proceed(cx, tag);
     }
 
     /// Asks the next tracker for peers, as one who lacks everything; one who
@@ -301,10 +374,11 @@ impl Client {
         for tag in self.searching(info_hash) {
             let Some(search) = self.searches.get_mut(&tag) else { continue };
             let Some(hunt) = search.hunt(info_hash) else { continue };
-            if !hunt.dialing.contains(&peer) {
+            if !hunt.is_dialing(peer) {
                 continue;
             }
-            hunt.dialing.retain(|&other| other != peer);
+            hunt.dialing.retain(|(other, _)| *other != peer);
+            hunt.connected.push(peer);
             match (complete, hunt.item.clone()) {
                 (false, _) => {}
                 (true, Some(item)) => search.hit(cx, &item, peer),
@@ -320,10 +394,9 @@ impl Client {
         for tag in self.searching(item.key()) {
             let Some(search) = self.searches.get_mut(&tag) else { continue };
             let Some(hunt) = search.hunt(item.key()) else { continue };
-            if hunt.asked_name != Some(from) {
+            if hunt.asked_name.take_if(|(other, _)| *other == from).is_none() {
                 continue;
             }
-            hunt.asked_name = None;
             hunt.item = Some(Arc::clone(item));
             for peer in core::mem::take(&mut hunt.nameless) {
                 search.hit(cx, item, peer);
@@ -332,8 +405,8 @@ impl Client {
         }
     }
 
-    /// A peer wants no part in a torrent.
-    pub(super) fn on_peer_refused(&mut self, cx: &mut Context<'_>, peer: Addr, info_hash: Key) {
+    /// A peer does not have a torrent.
+    pub(super) fn on_peer_declined(&mut self, cx: &mut Context<'_>, peer: Addr, info_hash: Key) {
         for tag in self.searching(info_hash) {
             let Some(hunt) = self.searches.get_mut(&tag).and_then(|s| s.hunt(info_hash)) else {
                 continue;
@@ -351,17 +424,25 @@ impl Client {
         for tag in tags {
             let Some(search) = self.searches.get_mut(&tag) else { continue };
             for hunt in &mut search.hunts {
-                let waits = hunt.waits_for(peer);
-                hunt.give_up_on(peer);
-                let again = hunt.called_again.iter().filter(|&&other| other == peer).count();
-                if waits && again + 1 < MAX_CALLS {
-                    hunt.called_again.push(peer);
-                    hunt.candidates.push_front(peer);
-                }
+                hunt.call_again(peer);
             }
             let cause = search.cause;
             self.proceed(&mut cx.on_behalf_of(cause), tag);
         }
+    }
+
+    /// The calls of a search have had their time. A stream can break without a
+    /// word to this end when both ends open it at once.
+    pub(super) fn on_calls_overdue(&mut self, cx: &mut Context<'_>, tag: u32) {
+        let timeout = self.config.connect_timeout;
+        let now = cx.now();
+        let Some(search) = self.searches.get_mut(&tag) else { return };
+        cx.on_behalf_of(Cause::UPKEEP).wake(timeout, Timer::Calls(tag));
+        for hunt in &mut search.hunts {
+            hunt.overdue(now, timeout).into_iter().for_each(|peer| hunt.call_again(peer));
+        }
+        let cause = search.cause;
+        self.proceed(&mut cx.on_behalf_of(cause), tag);
     }
 
     fn searching(&self, info_hash: Key) -> Vec<u32> {
@@ -398,10 +479,10 @@ impl Client {
             self.ask(cx, tracker, announce, Ask::Stop);
         }
         let in_swarm = |peer| self.torrents.get(&key).is_some_and(|t| t.swarm.uses(peer));
-        for &peer in &hunt.tried {
-            if !in_swarm(peer) {
-                self.hang_up(cx, peer, key);
-            }
+        let dialing = hunt.dialing.iter().map(|(peer, _)| *peer);
+        let peers = hunt.connected.iter().copied().chain(dialing);
+        for peer in peers.filter(|&peer| !in_swarm(peer)).collect::<Vec<_>>() {
+            self.hang_up(cx, peer, key);
         }
     }
 
@@ -419,7 +500,7 @@ fn dial(cx: &mut Context<'_>, search: &mut Search) {
     let waiting = |hunt: &Hunt| hunt.dialing.len() + hunt.nameless.len();
     let coming: usize = search.hunts.iter().map(waiting).sum();
     let mut room = search.limit.saturating_sub(search.hits.len() + coming);
-    let peer_id = super::peer_id(cx.me());
+    let (peer_id, now) = (super::peer_id(cx.me()), cx.now());
     for hunt in &mut search.hunts {
         let info_hash = hunt.info_hash;
         while room > 0
@@ -429,13 +510,13 @@ fn dial(cx: &mut Context<'_>, search: &mut Search) {
             if !hunt.tried.contains(&peer) {
                 hunt.tried.push(peer);
             }
-            hunt.dialing.push(peer);
+            hunt.dialing.push((peer, now));
             cx.send(peer, Message::Connect { info_hash, peer_id });
         }
         if hunt.asked_name.is_none()
             && let Some(&peer) = hunt.nameless.first()
         {
-            hunt.asked_name = Some(peer);
+            hunt.asked_name = Some((peer, now));
             cx.send(peer, Message::MetadataRequest(info_hash));
         }
     }

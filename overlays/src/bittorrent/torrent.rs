@@ -19,6 +19,8 @@ pub struct Entering {
     pub publishing: bool,
     /// Whether the trackers have yet to reply.
     pub announcing: bool,
+    /// Whether the DHT has yet to take the announcement.
+    pub storing: bool,
     /// Why nobody can find it yet; `None` once somebody can.
     pub trouble: Option<Reason>,
 }

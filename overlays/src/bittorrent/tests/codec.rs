@@ -246,6 +246,7 @@ fn messages() -> impl Strategy<Value = Message> {
             Message::Pex(Box::new(Pex { info_hash, added, dropped }))
         }),
         keys().prop_map(Message::Goodbye),
+        keys().prop_map(Message::Decline),
         keys().prop_map(Message::MetadataRequest),
         proptest::collection::vec(keys(), 1..=50).prop_map(|k| Message::Scrape(k.into())),
         proptest::collection::btree_map(keys(), any::<[u32; 3]>(), 0..=50).prop_map(|files| {

@@ -2,6 +2,7 @@
 
 mod client;
 mod codec;
+mod dht;
 mod index;
 mod magnet;
 mod search;

@@ -28,8 +28,11 @@ fn a_key_is_looked_up_at_the_tracker_and_proved_by_a_peer() {
     assert_eq!(sent(&effects), [(peer(7), Message::MetadataRequest(key))]);
     let effects = bench.receive(peer(7), Message::Metadata(item("a")));
     assert_eq!(finished(&effects), [(2, Outcome::Found(vec![hit("a", 7)]))]);
-    assert_eq!(sent(&effects), [(TRACKERS[0], announce(1, "a", Event::Stopped, 1))]);
-    assert_eq!(closed(&effects), [peer(7)]);
+    let over =
+        [(TRACKERS[0], announce(1, "a", Event::Stopped, 1)), (peer(7), Message::Goodbye(key))];
+    assert_eq!(sent(&effects), over);
+    assert!(closed(&effects).is_empty(), "peer 7 may be about to speak");
+    assert_eq!(closed(&bench.wake(Timer::Round)), [peer(7)]);
     assert!(finished(&bench.wake(Timer::Search(1))).is_empty(), "it is over");
 }
 
@@ -66,7 +69,8 @@ fn peers_that_are_gone_or_know_nothing_are_passed_over() {
         assert_eq!(sent(&bench.lose(peer(7))), [(peer(7), connect(1, "a"))], "called again");
     }
     assert_eq!(sent(&bench.lose(peer(7))), [(peer(8), connect(1, "a"))]);
-    let effects = bench.receive(peer(8), Message::Goodbye(key));
+    assert!(bench.receive(peer(8), Message::Goodbye(key)).is_empty(), "of something else");
+    let effects = bench.receive(peer(8), Message::Decline(key));
     assert_eq!(sent(&effects), [(peer(9), connect(1, "a"))]);
     bench.receive(peer(9), accept(9, "a", true));
     bench.lose(peer(9));
@@ -127,6 +131,24 @@ fn a_search_has_its_time() {
     bench.search(3, &exact("a", 1));
     let effects = bench.wake(Timer::Search(2));
     assert_eq!(finished(&effects), [(3, Outcome::Failed(Reason::Timeout))]);
+}
+
+#[test]
+fn a_peer_that_stays_silent_is_called_again() {
+    let mut bench = Bench::joined(&Config::default());
+    let effects = bench.search(2, &exact("a", 1));
+    assert!(woken(&effects).contains(&(Span::from_s(5), Timer::Calls(1))));
+    bench.now += Span::from_s(4);
+    bench.receive(TRACKERS[0], peers(&[7, 8]));
+    bench.now += Span::from_s(1);
+    assert!(sent(&bench.wake(Timer::Calls(1))).is_empty(), "called a second ago");
+    for called in [7, 7, 8, 8, 8] {
+        bench.now += Span::from_s(5);
+        assert_eq!(sent(&bench.wake(Timer::Calls(1))), [(peer(called), connect(1, "a"))]);
+    }
+    bench.now += Span::from_s(5);
+    assert_eq!(finished(&bench.wake(Timer::Calls(1))), [(2, Outcome::NotFound)]);
+    assert!(bench.wake(Timer::Calls(1)).is_empty(), "no more calls");
 }
 
 #[test]
