@@ -180,7 +180,9 @@ impl Client {
                 cx.send(other, Message::KeepAlive);
             }
             let order = blueprint.order_of_trial(&self.config, me, item.key());
-            let wait = cx.rng().random_range(0..=self.config.interval.as_us());
+            // Its tracker would refuse an announce that comes sooner.
+            let earliest = self.config.min_interval.min(self.config.interval).as_us();
+            let wait = cx.rng().random_range(earliest..=self.config.interval.as_us());
             let torrent = Torrent {
                 listed_at: order.first().copied(),
                 trackers: if self.config.tiers == Tiers::Shared {
