@@ -15,14 +15,18 @@ const MAX_COMPLAINTS: usize = 8;
 pub(super) fn reality(nodes: &[(Addr, &Can)], at: usize) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut holders: BTreeMap<Point, (Zone, Addr)> = BTreeMap::new();
+    let mut others = 0;
     for (addr, node) in nodes.iter().filter(|(_, node)| node.phase == Phase::Member) {
         let Some(space) = node.spaces.get(at) else { continue };
         if !space.is_placed() {
             complaints.push(format!("{addr} has no zone in reality {at}"));
         }
         for zone in space.zones() {
-            if let Some((_, other)) = holders.insert(zone.first(), (zone, *addr)) {
-                complaints.push(format!("{addr} and {other} both hold {zone}"));
+            if let Some((same, other)) = holders.insert(zone.first(), (zone, *addr)) {
+                if same != zone || node.config.peers == 1 {
+                    complaints.push(format!("{addr} and {other} both hold {zone}"));
+                }
+                others += 1;
             }
         }
     }
@@ -34,7 +38,10 @@ pub(super) fn reality(nodes: &[(Addr, &Can)], at: usize) -> Vec<String> {
     if complaints.is_empty() {
         for (addr, node) in nodes.iter().filter(|(_, node)| node.phase == Phase::Member) {
             if complaints.len() < MAX_COMPLAINTS {
-                complaints.extend(neighbours(*addr, node, at, &holders));
+                complaints.extend(match others {
+                    0 => neighbours(*addr, node, at, &holders),
+                    _ => neighbouring_zones(*addr, node, at, &holders),
+                });
             }
         }
     }
@@ -83,6 +90,26 @@ pub(super) fn adjoining(
     found.sort_unstable();
     found.dedup();
     found
+}
+
+/// Where zones are shared, a node knows one peer of each zone beside its own,
+/// and all peers of its own.
+fn neighbouring_zones(
+    addr: Addr,
+    node: &Can,
+    at: usize,
+    holders: &BTreeMap<Point, (Zone, Addr)>,
+) -> Option<String> {
+    let space = node.spaces.get(at)?;
+    let adjoining = space.zones().flat_map(|z| adjoining(holders, z, node.config.dimensions));
+    let own: Vec<Zone> = space.zones().collect();
+    let mut due: Vec<Zone> = adjoining.map(|(z, _)| z).filter(|z| !own.contains(z)).collect();
+    let mut known: Vec<Zone> = space.neighbours.iter().flat_map(|n| n.zones()).collect();
+    due.sort_unstable();
+    due.dedup();
+    known.sort_unstable();
+    known.dedup();
+    (known != due).then(|| format!("{addr} knows the zones {known:?}, not {due:?}"))
 }
 
 fn neighbours(

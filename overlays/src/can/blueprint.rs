@@ -31,12 +31,43 @@ pub struct Blueprint {
 /// One reality: who holds what.
 #[derive(Debug)]
 struct Plan {
-    /// Zones and their holders, in the order of points.
+    /// Zones and their first holders, in the order of points.
     zones: Vec<(Zone, Addr)>,
-    /// What each holder tells its neighbours.
-    states: Vec<Arc<State>>,
-    /// The places of the holders, by address.
-    places: Vec<(Addr, u32)>,
+    /// Everyone and what it tells its neighbours, by address.
+    nodes: Vec<(Addr, Arc<State>)>,
+}
+
+/// Zones, the first holder of each, and the others who share it.
+#[derive(Debug, Default)]
+struct Tiling {
+    holders: BTreeMap<Point, (Zone, Addr)>,
+    others: BTreeMap<Point, Vec<Addr>>,
+}
+
+impl Tiling {
+    /// The holder of a point.
+    fn at(&self, point: Point) -> Option<(Zone, Addr)> {
+        self.holders.range(..=point).next_back().map(|(_, h)| *h)
+    }
+
+    /// Everyone who holds a zone.
+    fn members(&self, zone: Zone, first: Addr) -> Vec<Addr> {
+        let others = self.others.get(&zone.first());
+        core::iter::once(first).chain(others.into_iter().flatten().copied()).collect()
+    }
+
+    /// Puts `members` into a zone, the one with the lowest address first.
+    fn put(&mut self, zone: Zone, members: &[Addr]) {
+        let mut members = members.to_vec();
+        members.sort_unstable();
+        let Some((first, others)) = members.split_first() else { return };
+        self.holders.insert(zone.first(), (zone, *first));
+        if others.is_empty() {
+            self.others.remove(&zone.first());
+        } else {
+            self.others.insert(zone.first(), others.to_vec());
+        }
+    }
 }
 
 impl Blueprint {
@@ -51,7 +82,7 @@ impl Blueprint {
             for i in (1..peers.len()).rev() {
                 peers.swap(i, rng.random_range(0..=i));
             }
-            realities.push(Plan::new(config, &peers, rng));
+            realities.push(Plan::new(config, &peers, &census.distances, rng));
         }
         let holdings = census.holdings;
         let mut points: Vec<(Point, u32, u8)> = Vec::with_capacity(holdings.len());
@@ -149,54 +180,57 @@ impl Blueprint {
 }
 
 impl Plan {
-    fn new(config: &Config, peers: &[Addr], rng: &mut Rng) -> Self {
-        let holders = match config.layout {
+    fn new(config: &Config, peers: &[Addr], distances: &Distances, rng: &mut Rng) -> Self {
+        let tiling = match config.layout {
             Layout::Joined => joined(config, peers, rng),
             Layout::Grid => grid(config, peers),
         };
-        let d = config.dimensions;
-        let state = |(zone, _): &(Zone, Addr)| {
-            let contacts = adjoining(&holders, *zone, d);
-            let contacts = contacts.into_iter().map(|(zone, addr)| Contact { addr, zone });
-            let mut contacts: Vec<Contact> = contacts.collect();
-            contacts.sort_unstable_by_key(|c| c.addr);
-            let claims = vec![Claim { zone: *zone, firm: true }];
-            Arc::new(State { claims, contacts: contacts.into() })
-        };
-        let states = holders.values().map(state).collect();
-        let zones: Vec<(Zone, Addr)> = holders.into_values().collect();
-        let mut places: Vec<(Addr, u32)> = (0..).zip(&zones).map(|(i, z)| (z.1, i)).collect();
-        places.sort_unstable();
-        Self { zones, states, places }
+        let mut nodes = Vec::with_capacity(peers.len());
+        for (zone, first) in tiling.holders.values() {
+            let beside = adjoining(&tiling.holders, *zone, config.dimensions);
+            let members = tiling.members(*zone, *first);
+            for me in &members {
+                // Of each zone beside its own a node knows the nearest peer.
+                let nearest = |(zone, first): &(Zone, Addr)| {
+                    let peers = tiling.members(*zone, *first);
+                    let addr = peers.into_iter().min_by_key(|peer| distances.rtt(*me, *peer));
+                    Contact { addr: addr.unwrap_or(*first), zone: *zone }
+                };
+                let mates = members.iter().filter(|m| *m != me);
+                let mates = mates.map(|addr| Contact { addr: *addr, zone: *zone });
+                let mut contacts: Vec<Contact> = beside.iter().map(nearest).collect();
+                contacts.sort_unstable_by_key(|c| c.addr);
+                contacts.extend(mates);
+                let claims = vec![Claim { zone: *zone, firm: true }];
+                nodes.push((*me, Arc::new(State { claims, contacts: contacts.into() })));
+            }
+        }
+        nodes.sort_unstable_by_key(|n| n.0);
+        Self { zones: tiling.holders.into_values().collect(), nodes }
     }
 
     fn place_at(&self, point: Point) -> Option<usize> {
         self.zones.partition_point(|(zone, _)| zone.first() <= point).checked_sub(1)
     }
 
-    fn place_of(&self, addr: Addr) -> Option<usize> {
-        let at = self.places.binary_search_by_key(&addr, |p| p.0).ok()?;
-        Some(self.places[at].1 as usize)
-    }
-
     fn state_of(&self, addr: Addr) -> Option<&Arc<State>> {
-        self.states.get(self.place_of(addr)?)
+        let at = self.nodes.binary_search_by_key(&addr, |n| n.0).ok()?;
+        Some(&self.nodes[at].1)
     }
 }
 
 /// The zones after joins one after another, as the protocol carries them out.
-fn joined(config: &Config, peers: &[Addr], rng: &mut Rng) -> BTreeMap<Point, (Zone, Addr)> {
-    let mut holders: BTreeMap<Point, (Zone, Addr)> = BTreeMap::new();
+fn joined(config: &Config, peers: &[Addr], rng: &mut Rng) -> Tiling {
+    let mut tiling = Tiling::default();
     let mut peers = peers.iter();
     if let Some(founder) = peers.next() {
-        holders.insert(Point(0), (Zone::WHOLE, *founder));
+        tiling.put(Zone::WHOLE, &[*founder]);
     }
     for joiner in peers {
         let mut point = Point(rng.next_u64());
-        let holder = |point: Point| holders.range(..=point).next_back().map(|(_, h)| *h);
-        let Some((mut zone, mut owner)) = holder(point) else { continue };
+        let Some((mut zone, mut owner)) = tiling.at(point) else { continue };
         if config.uniform {
-            let near = adjoining(&holders, zone, config.dimensions);
+            let near = adjoining(&tiling.holders, zone, config.dimensions);
             let larger = near.into_iter().filter(|(z, _)| z.volume() > zone.volume());
             if let Some(largest) = larger.max_by_key(|(z, addr)| (z.volume(), *addr)) {
                 (zone, owner) = largest;
@@ -204,23 +238,37 @@ fn joined(config: &Config, peers: &[Addr], rng: &mut Rng) -> BTreeMap<Point, (Zo
                 point = Point(zone.first().0 | offset);
             }
         }
+        let mut members = tiling.members(zone, owner);
+        if members.len() < config.peers {
+            members.push(*joiner);
+            tiling.put(zone, &members);
+            continue;
+        }
         // A zone that cannot be split leaves the joiner outside.
         let Some((lower, upper)) = zone.halves().filter(|_| zone.depth() < config.max_depth())
         else {
             continue;
         };
+        tiling.others.remove(&zone.first());
+        if config.peers > 1 {
+            members.push(*joiner);
+            members.sort_unstable();
+            let (first, second) = members.split_at(members.len() / 2);
+            tiling.put(lower, first);
+            tiling.put(upper, second);
+            continue;
+        }
         let (given, kept) = if lower.contains(point) { (lower, upper) } else { (upper, lower) };
-        holders.remove(&zone.first());
-        holders.insert(given.first(), (given, *joiner));
-        holders.insert(kept.first(), (kept, owner));
+        tiling.put(given, &[*joiner]);
+        tiling.put(kept, &[owner]);
     }
-    holders
+    tiling
 }
 
 /// Zones of one volume, or of two volumes where the number of peers is no
 /// power of two: those first in the order of points are split once more.
-fn grid(config: &Config, peers: &[Addr]) -> BTreeMap<Point, (Zone, Addr)> {
-    let n = peers.len() as u64;
+fn grid(config: &Config, peers: &[Addr]) -> Tiling {
+    let n = peers.len().div_ceil(config.peers) as u64;
     let depth = n.max(1).ilog2().min(config.max_depth());
     let surplus = if depth < config.max_depth() { n.saturating_sub(1 << depth) } else { 0 };
     let mut zones = Vec::with_capacity(peers.len());
@@ -232,8 +280,11 @@ fn grid(config: &Config, peers: &[Addr]) -> BTreeMap<Point, (Zone, Addr)> {
             None => zones.push(zone),
         }
     }
-    let pairs = zones.into_iter().zip(peers);
-    pairs.map(|(zone, addr)| (zone.first(), (zone, *addr))).collect()
+    let mut tiling = Tiling::default();
+    for (zone, members) in zones.into_iter().zip(peers.chunks(config.peers)) {
+        tiling.put(zone, members);
+    }
+    tiling
 }
 
 impl Can {
@@ -244,11 +295,14 @@ impl Can {
             let Some(space) = self.spaces.get_mut(at) else { return };
             *space = Space::default();
             space.settle(state.clone());
-            let known = state.contacts.chunk_by(|a, b| a.addr == b.addr).filter_map(|group| {
+            let own = |c: &&Contact| state.claims.iter().any(|claim| claim.zone == c.zone);
+            let mates = state.contacts.iter().filter(own).map(|c| c.addr);
+            let beside: Vec<Contact> = state.contacts.iter().filter(|c| !own(c)).copied().collect();
+            let known = beside.chunk_by(|a, b| a.addr == b.addr).filter_map(|group| {
                 let addr = group[0].addr;
                 Some((addr, plan.state_of(addr)?.clone(), blueprint.rtt_us(cx.me(), addr)))
             });
-            space.settle_neighbours(known, cx.now());
+            space.settle_neighbours(known, mates, cx.now());
             for zone in state.claims.iter().map(|c| c.zone) {
                 for stored in blueprint.held_in(zone) {
                     space.store.put(stored, Time::ZERO, &self.config);

@@ -39,6 +39,9 @@ crate::parameters! {
         /// Hash functions, k, each with a copy of every record; searches ask
         /// for all copies at once (§3.5).
         pub hashes: u8 = 1, in 1..=8;
+        /// Peers that share a zone, p; each keeps all of its records, and knows
+        /// the nearest peer of each zone beside it (§3.4).
+        pub peers: usize = 1, in 1..=16;
         /// Whether the owner of a join's point lets the neighbour with the
         /// largest zone be split in its place (§3.7).
         pub uniform: bool = false;
@@ -71,6 +74,14 @@ crate::parameters! {
         pub ring: u8 = 4, in 0..=8;
         /// Hops after which a message is given up.
         pub ttl: u16 = 4000, in 1..=60_000;
+        /// Keys whose records a node caches: what its own searches found, and
+        /// what overloaded neighbours push to it; 0 caches nothing (§3.8).
+        pub cache: usize = 0, in 0..=4096;
+        /// How long a cached record lives.
+        pub cache_ttl: Span = Span::from_s(300), in Span::from_s(1)..=DAY;
+        /// Requests for one key in a minute at which a node that caches pushes
+        /// its records to the neighbours; 0 pushes nothing.
+        pub hot_requests: u32 = 60, in 0..=1_000_000;
         /// Time between two announcements of a shared item; 0 announces once.
         /// Records not announced again for three periods expire.
         pub republish: Span = Span::ZERO, in Span::ZERO..=DAY;
@@ -96,7 +107,7 @@ crate::parameters! {
 impl Config {
     /// Whether round-trip times to neighbours matter.
     pub(super) fn measures_rtt(&self) -> bool {
-        self.weighting == Weighting::Rtt
+        self.weighting == Weighting::Rtt || self.peers > 1
     }
 
     /// The depth of the smallest zones: what 32 bits per axis can tell apart.

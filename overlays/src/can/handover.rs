@@ -123,7 +123,17 @@ impl Can {
         let space = &self.spaces[at];
         let strays: Vec<Stored> =
             space.store.within(zone).filter(|r| !space.owns(r.point)).collect();
-        for records in chunks(&strays) {
+        self.send_all(cx, at, to, &strays);
+    }
+
+    /// Sends copies of the records in `zone`.
+    pub(super) fn send_copies(&mut self, cx: &mut Context<'_>, at: usize, to: Addr, zone: Zone) {
+        let records: Vec<Stored> = self.spaces[at].store.within(zone).collect();
+        self.send_all(cx, at, to, &records);
+    }
+
+    fn send_all(&mut self, cx: &mut Context<'_>, at: usize, to: Addr, records: &[Stored]) {
+        for records in chunks(records) {
             let records: Arc<[Stored]> = records.into();
             self.post(cx, to, Message::Transfer { parcel: 0, reality: at as u8, records }, 0);
         }

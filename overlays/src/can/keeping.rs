@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::lookup::Client;
-use super::message::{Errand, Message, Routed, Stored, Verdict};
+use super::message::{Erased, Errand, Message, Routed, Stored, Verdict};
 use super::{Can, Context, Phase, Timer};
 use crate::parts::postings::{KeywordHost as _, KeywordWork, Posting};
-use crate::{Hit, Item, Key, Note, OpId, Outcome, Span, Time};
+use crate::{Addr, Hit, Item, Key, Note, OpId, Outcome, Span, Time};
 
 /// Items of a batch that are on their way at a time.
 const WINDOW: usize = 8;
@@ -44,13 +44,23 @@ impl Can {
     pub(super) fn serve(&mut self, cx: &mut Context<'_>, at: usize, routed: &Routed) {
         let &Routed { origin, request, leg, point, .. } = routed;
         match &*routed.errand {
-            Errand::Locate => self.answer(cx, origin, Message::Located { request, leg }),
+            Errand::Locate => {
+                let mates = self.spaces[at].mates.iter().map(|m| m.0);
+                let owner = mates.fold(cx.me(), Addr::min);
+                self.answer(cx, origin, Message::Located { request, leg, owner });
+            }
             Errand::Fetch { key, limit } => {
-                let hits = self.spaces[at].store.fetch(point, *key, *limit).into();
+                let hits = self.spaces[at].store.fetch(point, *key, *limit);
+                self.watch(cx, *key, &hits);
+                let hits = hits.into();
                 self.answer(cx, origin, Message::Hits { request, leg, hits });
             }
             Errand::Store { key, hit } => {
-                let verdict = self.keep(cx, at, Stored { point, key: *key, hit: hit.clone() });
+                let stored = Stored { point, key: *key, hit: hit.clone() };
+                let verdict = self.keep(cx, at, stored.clone());
+                if verdict == Verdict::Done && !self.spaces[at].mates.is_empty() {
+                    self.mirror(cx, at, &stored);
+                }
                 self.answer(cx, origin, Message::Judged { request, leg, verdict });
             }
             Errand::Remove { key, provider, item } => {
@@ -58,6 +68,7 @@ impl Can {
                 let removed = self.spaces[at].store.remove(point, key, provider, *item);
                 if removed {
                     cx.note(|| Note::Store { key, provider, stored: false });
+                    self.mirror_removal(cx, at, &Erased { point, key, provider, item: *item });
                 }
                 let verdict = if removed { Verdict::Done } else { Verdict::NotFound };
                 self.answer(cx, origin, Message::Judged { request, leg, verdict });

@@ -61,6 +61,9 @@ struct Request {
     done: bool,
     /// Whether some copy found no room.
     full: bool,
+    /// Whether a fetch asks every reality for itself, since the nearest had
+    /// nothing.
+    widened: bool,
 }
 
 /// All requests of a node.
@@ -134,6 +137,7 @@ impl Can {
             pending,
             done: false,
             full: false,
+            widened: false,
         });
         self.send_legs(cx, id);
     }
@@ -148,7 +152,8 @@ impl Can {
         // A guard for longer than lookups take: on nobody's account, or it
         // would keep the account of every answered one open.
         cx.on_behalf_of(Cause::UPKEEP).wake(wait, timer);
-        let everywhere = matches!(*errand, Errand::Store { .. } | Errand::Remove { .. });
+        let everywhere =
+            request.widened || matches!(*errand, Errand::Store { .. } | Errand::Remove { .. });
         let locate = matches!(*errand, Errand::Locate);
         for leg in (0..64_u8).filter(|leg| pending >> leg & 1 == 1) {
             let (hash, reality) = (leg / LEGS_PER_HASH, leg % LEGS_PER_HASH);
@@ -201,7 +206,7 @@ impl Can {
     /// The owner of a point answered.
     pub(super) fn on_answer(&mut self, cx: &mut Context<'_>, from: Addr, answer: Message) {
         let (id, leg) = match &answer {
-            Message::Located { request, leg }
+            Message::Located { request, leg, .. }
             | Message::Hits { request, leg, .. }
             | Message::Judged { request, leg, .. } => (*request, *leg),
             _ => return,
@@ -211,8 +216,9 @@ impl Can {
             return;
         }
         request.pending &= !(1 << leg);
+        let sought = request.key;
         let finding = match (answer, &*request.errand) {
-            (Message::Located { .. }, Errand::Locate) => Some(Finding::Owner(from)),
+            (Message::Located { owner, .. }, Errand::Locate) => Some(Finding::Owner(owner)),
             (Message::Hits { hits, .. }, Errand::Fetch { .. }) if !hits.is_empty() => {
                 Some(Finding::Hits(hits.into_vec()))
             }
@@ -223,6 +229,12 @@ impl Can {
             }
             _ => None,
         };
+        if request.pending == 0 && finding.is_none() && self.config.realities > 1 {
+            let fetches = matches!(&*request.errand, Errand::Fetch { .. });
+            if fetches && !request.widened {
+                return self.widen(cx, id);
+            }
+        }
         let over = match (request.pending, request.full, request.done) {
             (1.., _, _) => None,
             (0, true, _) => Some(Finding::Failed(Reason::Full)),
@@ -232,8 +244,27 @@ impl Can {
         if let Some(finding) = finding.or(over)
             && let Some(request) = self.requests.take(id)
         {
+            if let Finding::Hits(hits) = &finding
+                && from != cx.me()
+            {
+                self.cache_found(cx, sought, hits);
+            }
             self.conclude(cx, request.client, finding);
         }
+    }
+
+    /// The nearest reality had nothing: asks each for itself, since the owner
+    /// in one may have failed and the owner in another not.
+    fn widen(&mut self, cx: &mut Context<'_>, id: u32) {
+        let (hashes, realities) = (self.config.hashes, self.config.realities);
+        let Some(request) = self.requests.get(id) else { return };
+        request.widened = true;
+        for hash in 0..hashes {
+            for reality in 0..realities {
+                request.pending |= 1 << (hash * LEGS_PER_HASH + reality);
+            }
+        }
+        self.send_legs(cx, id);
     }
 
     /// A request is over.

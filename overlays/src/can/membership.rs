@@ -256,6 +256,12 @@ impl Can {
         if !chosen && let Some(larger) = self.larger_neighbour(at, routed.point) {
             return self.send_to_larger(cx, routed, larger);
         }
+        if self.shares_zones() {
+            if !self.admit(cx, at, routed) {
+                cx.send(joiner, Message::Refuse { request: routed.request });
+            }
+            return;
+        }
         let deepest = self.config.max_depth();
         let space = &self.spaces[at];
         let free =
@@ -352,10 +358,17 @@ impl Can {
         let space = &mut self.spaces[at];
         space.claims.clear();
         space.neighbours.clear();
+        space.mates.clear();
         space.acquire([claim]);
+        for mate in contacts.iter().filter(|c| c.zone == claim.zone && c.addr != me) {
+            space.note_mate(mate.addr, now);
+        }
         space.note_contacts(contacts, me, now, d);
         self.tell_all(cx, at);
-        self.tell(cx, at, from);
+        if self.spaces[at].neighbour(from).is_none() && !self.spaces[at].is_mate(from) {
+            self.tell(cx, at, from);
+        }
+        self.measure(cx, at);
         self.next_reality(cx, op);
     }
 
@@ -443,6 +456,10 @@ impl Can {
         let Some(handing) = self.handing_over() else { return };
         let unwilling = handing.unwilling.clone();
         for at in 0..self.spaces.len() {
+            if !self.spaces[at].mates.is_empty() {
+                // The zone has other peers, who keep all of it.
+                continue;
+            }
             for claim in self.spaces[at].claims.clone() {
                 if let Some(heir) = self.heir(at, claim.zone, &unwilling) {
                     return self.hand_over(cx, at, claim, heir);
@@ -467,6 +484,9 @@ impl Can {
         let Some(op) = self.handing_over().map(|h| h.op) else { return };
         let state = Arc::new(State::default());
         for (reality, space) in (0..).zip(&self.spaces) {
+            for (mate, _) in &space.mates {
+                cx.send(*mate, Message::Update { reality, nonce: 0, state: state.clone() });
+            }
             for neighbour in &space.neighbours {
                 cx.send(
                     neighbour.addr,

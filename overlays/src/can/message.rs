@@ -148,6 +148,19 @@ impl Routed {
     pub const ANY_REALITY: u8 = 255;
 }
 
+/// A record that is to be dropped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Erased {
+    /// The point it is kept at.
+    pub point: Point,
+    /// The key it is kept under.
+    pub key: Key,
+    /// Who provided it.
+    pub provider: Addr,
+    /// The item's own key.
+    pub item: Key,
+}
+
 /// The search for a way on where no neighbour is nearer to a point.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ring {
@@ -189,6 +202,9 @@ pub enum Message {
         request: u32,
         /// Which of its copies.
         leg: u8,
+        /// The owner; of several peers of a zone, the one with the lowest
+        /// address.
+        owner: Addr,
     },
     /// The records that were asked for.
     Hits {
@@ -302,6 +318,31 @@ pub enum Message {
     },
     /// What a keyword search found at the owner of a word.
     Sifted(Box<Sifted>),
+    /// A zone that its peers share is split, and these are the halves that each
+    /// of them, and a joiner, has from now on (§3.4).
+    Divide {
+        /// In which reality.
+        reality: u8,
+        /// The zone.
+        zone: Zone,
+        /// Who has which half.
+        members: Arc<[Contact]>,
+    },
+    /// A peer of the same zone was told to drop this record.
+    Erase {
+        /// In which reality.
+        reality: u8,
+        /// What is to be dropped.
+        record: Box<Erased>,
+    },
+    /// Answer requests for this key in the sender's place: there are too many
+    /// (§3.8).
+    Replicate {
+        /// The key.
+        key: Key,
+        /// Its records.
+        hits: Arc<[Hit]>,
+    },
     /// The sender's zone has a sibling to merge with, so it can take over that
     /// zone.
     Offer {
@@ -314,9 +355,28 @@ pub enum Message {
 
 impl Wire for Message {
     const KINDS: &'static [&'static str] = &[
-        "Route", "Received", "Declined", "Located", "Hits", "Judged", "Accept", "Refuse", "Update",
-        "Probe", "Takeover", "Agree", "HandOver", "Transfer", "Ring", "Nearer", "Reassign",
-        "Offer", "Sifted",
+        "Route",
+        "Received",
+        "Declined",
+        "Located",
+        "Hits",
+        "Judged",
+        "Accept",
+        "Refuse",
+        "Update",
+        "Probe",
+        "Takeover",
+        "Agree",
+        "HandOver",
+        "Transfer",
+        "Ring",
+        "Nearer",
+        "Reassign",
+        "Offer",
+        "Sifted",
+        "Divide",
+        "Erase",
+        "Replicate",
     ];
 
     fn kind(&self) -> usize {
@@ -340,6 +400,9 @@ impl Wire for Message {
             Self::Reassign { .. } => 16,
             Self::Offer { .. } => 17,
             Self::Sifted(_) => 18,
+            Self::Divide { .. } => 19,
+            Self::Erase { .. } => 20,
+            Self::Replicate { .. } => 21,
         }
     }
 
@@ -364,7 +427,8 @@ impl Wire for Message {
         2 + match self {
             Self::Route { routed, .. } => 4 + Addr::BYTES + 4 + 2 + 8 + 2 + routed.errand.len(),
             Self::Received { .. } | Self::Declined { .. } | Self::Refuse { .. } => 4,
-            Self::Located { .. } | Self::Probe { .. } => 5,
+            Self::Located { .. } => 5 + Addr::BYTES,
+            Self::Probe { .. } => 5,
             Self::Hits { hits, .. } => 7 + hits.iter().map(Hit::encoded_len).sum::<usize>(),
             Self::Judged { .. } => 6,
             Self::Accept { contacts, .. } | Self::HandOver { contacts, .. } => {
@@ -383,6 +447,11 @@ impl Wire for Message {
             Self::Reassign { .. } => Addr::BYTES + 1 + Zone::BYTES + 1,
             Self::Offer { .. } => 1 + Zone::BYTES,
             Self::Sifted(sifted) => sifted.encoded_len(),
+            Self::Divide { members, .. } => 1 + Zone::BYTES + contacts_len(members),
+            Self::Replicate { hits, .. } => {
+                Key::BYTES + 2 + hits.iter().map(Hit::encoded_len).sum::<usize>()
+            }
+            Self::Erase { .. } => 1 + 8 + 2 * Key::BYTES + Addr::BYTES,
         }
     }
 
@@ -415,8 +484,8 @@ impl Wire for Message {
         match r.u8()? {
             kind @ 0..=5 => Self::decode_routing(kind, r),
             kind @ 6..=11 => Self::decode_zones(kind, r),
-            kind @ 12..=17 => Self::decode_upkeep(kind, r),
             18 => Ok(Self::Sifted(Box::new(Sifted::decode(r)?))),
+            kind @ (12..=17 | 19..=21) => Self::decode_upkeep(kind, r),
             other => Err(r.invalid("kind", u64::from(other))),
         }
     }
@@ -534,9 +603,10 @@ impl Message {
                 routed.errand.encode(w);
             }
             Self::Received { parcel } | Self::Declined { parcel } => w.u32(*parcel),
-            Self::Located { request, leg } => {
+            Self::Located { request, leg, owner } => {
                 w.u32(*request);
                 w.u8(*leg);
+                w.addr(*owner);
             }
             Self::Hits { request, leg, hits } => {
                 w.u32(*request);
@@ -574,7 +644,7 @@ impl Message {
             },
             1 => Self::Received { parcel: number },
             2 => Self::Declined { parcel: number },
-            3 => Self::Located { request: number, leg: r.u8()? },
+            3 => Self::Located { request: number, leg: r.u8()?, owner: r.addr()? },
             4 => {
                 let leg = r.u8()?;
                 // Name length, size and provider take 15 bytes at least.
@@ -687,6 +757,23 @@ impl Message {
                 w.u8(*reality);
                 zone.encode(w);
             }
+            Self::Divide { reality, zone, members } => {
+                w.u8(*reality);
+                zone.encode(w);
+                encode_contacts(members, w);
+            }
+            Self::Replicate { key, hits } => {
+                w.key(*key);
+                w.count(hits.len());
+                hits.iter().for_each(|hit| hit.encode(w));
+            }
+            Self::Erase { reality, record } => {
+                w.u8(*reality);
+                w.u64(record.point.0);
+                w.key(record.key);
+                w.addr(record.provider);
+                w.key(record.item);
+            }
             _ => {}
         }
     }
@@ -725,7 +812,27 @@ impl Message {
                 zone: Zone::decode(r)?,
                 ttl: r.u8()?,
             },
-            _ => Self::Offer { reality: r.u8()?, zone: Zone::decode(r)? },
+            17 => Self::Offer { reality: r.u8()?, zone: Zone::decode(r)? },
+            19 => Self::Divide {
+                reality: r.u8()?,
+                zone: Zone::decode(r)?,
+                members: decode_contacts(r)?,
+            },
+            21 => {
+                let key = r.key()?;
+                let n = r.count("hits", usize::from(Query::MAX_LIMIT), 15)?;
+                let hits = (0..n).map(|_| Hit::decode(r)).collect::<Result<_, _>>()?;
+                Self::Replicate { key, hits }
+            }
+            _ => Self::Erase {
+                reality: r.u8()?,
+                record: Box::new(Erased {
+                    point: Point(r.u64()?),
+                    key: r.key()?,
+                    provider: r.addr()?,
+                    item: r.key()?,
+                }),
+            },
         })
     }
 }

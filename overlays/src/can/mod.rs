@@ -28,6 +28,7 @@
 
 mod audit;
 mod blueprint;
+mod cache;
 mod config;
 mod handover;
 mod keeping;
@@ -35,6 +36,7 @@ mod keywords;
 mod lookup;
 mod membership;
 pub mod message;
+mod overload;
 mod parcel;
 mod records;
 mod routing;
@@ -58,6 +60,7 @@ use crate::{
     About, Addr, Census, Cx, Footprint, Growth, Item, Key, Machine, OpId, Outcome, Overlay,
     Profile, Query, Reason, Rng, SearchPower, Target, Theory,
 };
+use cache::Cache;
 use keeping::Shares;
 use lookup::{Client, Requests};
 use membership::Passage;
@@ -93,6 +96,7 @@ struct Aside {
     parcels: Parcels,
     /// Messages at dead ends.
     rescues: Rescues,
+    cache: Cache,
 }
 
 /// Whether a node takes part.
@@ -221,6 +225,11 @@ impl Machine for Can {
             Message::Offer { reality, zone } => self.on_offer(cx, from, reality, zone),
             Message::Sifted(sifted) if self.config.keywords => self.on_sifted(cx, *sifted),
             Message::Sifted(_) => {}
+            Message::Divide { reality, zone, members } => {
+                self.on_divide(cx, from, reality, zone, &members);
+            }
+            Message::Replicate { key, hits } => self.on_replicate(cx, from, key, &hits),
+            Message::Erase { reality, record } => self.on_erase(cx, from, reality, &record),
         }
     }
 
@@ -320,7 +329,10 @@ impl Overlay for Can {
         known.dedup();
         let heap = self.spaces.iter().map(|s| size_of::<Space>() + s.heap_bytes()).sum::<usize>()
             + self.requests.heap_bytes()
-            + self.aside.as_ref().map_or(0, |a| size_of::<Aside>() + a.parcels.heap_bytes())
+            + self
+                .aside
+                .as_ref()
+                .map_or(0, |a| size_of::<Aside>() + a.parcels.heap_bytes() + a.cache.heap_bytes())
             + self.shares.as_ref().map_or(0, |s| s.heap_bytes());
         Footprint {
             routing_entries: known.len() as u64,
@@ -332,6 +344,7 @@ impl Overlay for Can {
     fn neighbours(&self, visit: &mut dyn FnMut(Addr)) {
         for space in &self.spaces {
             space.neighbours.iter().for_each(|n| visit(n.addr));
+            space.mates.iter().for_each(|m| visit(m.0));
         }
     }
 

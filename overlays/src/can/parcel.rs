@@ -2,7 +2,7 @@
 
 use super::message::{Errand, Message};
 use super::{Can, Context, Timer};
-use crate::{Addr, Cause};
+use crate::{Addr, Cause, Span, Time};
 
 /// The most unacknowledged messages kept; further ones go unguarded.
 const MAX: usize = 1024;
@@ -17,6 +17,7 @@ pub(super) struct Parcel {
     pub(super) message: Message,
     tries: u8,
     cause: Cause,
+    sent: Time,
 }
 
 /// All of a node's.
@@ -74,7 +75,8 @@ impl Can {
         let id = parcels.number();
         let message = numbered(message, id);
         let cause = cx.cause();
-        parcels.open.push(Parcel { id, to, message: message.clone(), tries, cause });
+        let sent = cx.now();
+        parcels.open.push(Parcel { id, to, message: message.clone(), tries, cause, sent });
         cx.send(to, message);
         // On nobody's account, or it would keep that of every message open.
         let cx = &mut cx.on_behalf_of(Cause::UPKEEP);
@@ -91,6 +93,9 @@ impl Can {
     pub(super) fn on_received(&mut self, cx: &mut Context<'_>, from: Addr, id: u32) {
         self.heard_from(from);
         let Some(parcel) = self.take_parcel(from, id) else { return };
+        if parcel.tries == 0 {
+            self.measured(from, cx.now().since(parcel.sent));
+        }
         match parcel.message {
             Message::HandOver { reality, claim, .. } => {
                 self.on_handed_over(cx, from, reality, claim.zone);
@@ -158,6 +163,19 @@ impl Can {
         for space in &mut self.spaces {
             if let Some(neighbour) = space.neighbour_mut(from) {
                 neighbour.silent = 0;
+            }
+        }
+    }
+
+    /// A message and its answer took so long.
+    pub(super) fn measured(&mut self, from: Addr, rtt: Span) {
+        if !self.config.measures_rtt() {
+            return;
+        }
+        let rtt_us = rtt.as_us().clamp(1, u64::from(u32::MAX)) as u32;
+        for space in &mut self.spaces {
+            if let Some(neighbour) = space.neighbour_mut(from) {
+                neighbour.rtt_us = rtt_us;
             }
         }
     }

@@ -68,6 +68,7 @@ impl Can {
         let here = self.realities_of(&routed).find(|r| self.spaces[*r].owns(routed.point));
         match here {
             Some(reality) => self.serve(cx, reality, &routed),
+            None if self.serve_from_cache(cx, &routed) => {}
             None => self.forward(cx, routed, 0),
         }
     }

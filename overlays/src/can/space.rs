@@ -11,6 +11,9 @@ use crate::{Addr, Time};
 /// The most neighbours of a node; far more than zones of a sound network have.
 const MAX_NEIGHBOURS: usize = 512;
 
+/// The most peers of one zone that a node keeps; more than may share one.
+const MAX_MATES: usize = 32;
+
 /// What a node knows of a neighbour.
 #[derive(Clone, Debug)]
 pub(super) struct Neighbour {
@@ -66,8 +69,10 @@ pub(super) struct Failing {
 pub(super) struct Space {
     /// What it holds: one zone, or several for a while.
     pub(super) claims: Vec<Claim>,
-    /// By address.
+    /// By address; of zones that several peers share, one each.
     pub(super) neighbours: Vec<Neighbour>,
+    /// The other peers of its zones (§3.4), and when each was heard of.
+    pub(super) mates: Vec<(Addr, Time)>,
     pub(super) store: Store,
     /// What the neighbours are told; rebuilt when something has changed.
     state: Option<Arc<State>>,
@@ -182,6 +187,46 @@ impl Space {
         self.zones().any(|own| own.is_neighbour(zone, dimensions))
     }
 
+    /// Whether a node is another peer of one of its zones.
+    pub(super) fn is_mate(&self, addr: Addr) -> bool {
+        self.mates.iter().any(|m| m.0 == addr)
+    }
+
+    /// Notes what a node with some of the same zones said of itself.
+    pub(super) fn note_mate(&mut self, addr: Addr, now: Time) {
+        self.forget(addr);
+        if let Some(mate) = self.mates.iter_mut().find(|m| m.0 == addr) {
+            mate.1 = now;
+        } else if self.mates.len() < MAX_MATES {
+            self.mates.push((addr, now));
+            self.touch();
+        }
+    }
+
+    /// Drops mates that `keep` does not agree to.
+    pub(super) fn keep_mates(&mut self, keep: impl Fn(Addr, Time) -> bool) {
+        let before = self.mates.len();
+        self.mates.retain(|m| keep(m.0, m.1));
+        if self.mates.len() != before {
+            self.touch();
+        }
+    }
+
+    /// Of several peers of a zone beside its own only the nearest is kept:
+    /// whether a stranger with these zones and this round-trip time is, and if
+    /// so, the one before is dropped.
+    pub(super) fn is_nearest(&mut self, state: &State, rtt_us: Option<u32>) -> bool {
+        let shares = |n: &Neighbour| n.zones().any(|z| state.claims.iter().any(|c| c.zone == z));
+        let Some(before) = self.neighbours.iter().find(|n| shares(n)) else { return true };
+        let nearer = |rtt: u32| before.rtt_us > rtt || !before.is_responsive();
+        if !rtt_us.is_some_and(nearer) {
+            return false;
+        }
+        let before = before.addr;
+        self.forget(before);
+        true
+    }
+
     /// Notes what a node said of itself; one that is no neighbour is dropped.
     /// Returns whether it is new.
     pub(super) fn note(
@@ -243,6 +288,9 @@ impl Space {
             let claims = group.iter().map(|c| Claim { zone: c.zone, firm: true });
             let claims = claims.take(MAX_CLAIMS).collect();
             let state = State { claims, contacts: Arc::default() };
+            if !self.is_nearest(&state, None) {
+                continue;
+            }
             self.note(group[0].addr, Arc::new(state), now, dimensions);
         }
     }
@@ -275,9 +323,11 @@ impl Space {
             let addr = n.addr;
             n.zones().map(move |zone| Contact { addr, zone })
         });
+        let shared = self.claims.first().map(|c| c.zone);
+        let mates = self.mates.iter().filter_map(|m| Some(Contact { addr: m.0, zone: shared? }));
         let state = Arc::new(State {
             claims: self.claims.clone(),
-            contacts: contacts.take(MAX_CONTACTS).collect(),
+            contacts: contacts.chain(mates).take(MAX_CONTACTS).collect(),
         });
         self.state = Some(state.clone());
         state
@@ -290,12 +340,15 @@ impl Space {
     }
 
     /// Takes over its neighbours with what they told and their round-trip
-    /// times, by address, for a converged start.
+    /// times, by address, and the other peers of its zone, for a converged
+    /// start.
     pub(super) fn settle_neighbours(
         &mut self,
         known: impl Iterator<Item = (Addr, Arc<State>, u32)>,
+        mates: impl Iterator<Item = Addr>,
         now: Time,
     ) {
+        self.mates = mates.map(|addr| (addr, now)).collect();
         let neighbour = |(addr, state, rtt_us)| Neighbour {
             addr,
             silent: 0,
@@ -393,7 +446,7 @@ pub(super) fn best_hop(
         .map(|(addr, zone, rtt_us)| (addr, destination.distance_squared(zone), rtt_us))
         .filter(|(_, distance, _)| *distance < own);
     match weighting {
-        Weighting::Distance => nearer.min_by_key(|(_, distance, _)| *distance),
+        Weighting::Distance => nearer.min_by_key(|(_, distance, rtt_us)| (*distance, *rtt_us)),
         Weighting::Rtt => {
             let root = (own as f64).sqrt();
             let merit = |distance: u128, rtt_us: u32| {

