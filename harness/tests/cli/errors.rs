@@ -27,7 +27,7 @@ fn unknown_names_suggest_the_nearest() {
             ("compare --set cord.ttl=3", &["did you mean chord?"]),
             ("compare --set chord.sucessors=3", &["`sucessors`", "did you mean successors?"]),
             ("compare --latency kin", &["--latency", "`kin`", "did you mean `king`?"]),
-            ("explain crd", &["`crd`", "did you mean chord?"]),
+            ("explain chrd", &["`chrd`", "did you mean chord?"]),
             ("explain nothing-at-all", &["`nothing-at-all`", "exit-codes"]),
             ("comparre", &["comparre", "compare"]),
             ("compare --serches 3", &["--serches", "--searches"]),
