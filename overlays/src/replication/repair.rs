@@ -113,6 +113,11 @@ impl Replication {
         if linked && !self.neighbours.add(from, false, cx.now(), most) {
             cx.send(from, Message::Linked(false));
         }
+        // After a partition heals, both halves have links enough; only those
+        // who find each other back can join the two graphs again.
+        if self.replica.version(from).is_some_and(|version| version.gone) {
+            cx.send(from, Message::Link);
+        }
         cx.send(from, Message::Echo { digest: self.replica.digest() });
     }
 
