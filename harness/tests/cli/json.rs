@@ -68,7 +68,8 @@ fn is_document(document: &Value, kind: &str) {
 #[test]
 fn a_comparison_is_the_document_of_the_contract() {
     let tool = Tool::new("json-compare");
-    let arguments = "compare -o napster -o gnutella -o chord -n 40 --searches 20 --seeds 2 --json - -q";
+    let arguments =
+        "compare -o napster -o gnutella -o chord -n 40 --searches 20 --seeds 2 --json - -q";
     let document = parse(&tool, arguments);
     is_document(&document, "compare");
     assert_eq!((&document["seeds"], &document["nodes"]), (&2.into(), &40.into()));

@@ -107,7 +107,7 @@ pub enum Message {
     Refuse {
         /// Why, in the codes of HTTP; 503 when there is no room.
         code: u16,
-        /// Hosts to try instead, at most [`MAX_TRY`].
+        /// Hosts to try instead, at most [`MAX_TRY`](super::MAX_TRY).
         hosts: Arc<[Addr]>,
     },
     /// I am the servent that you pushed; the request for the file may follow.
