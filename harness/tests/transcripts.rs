@@ -183,6 +183,7 @@ fn gnutella_pings_floods_and_pushes() {
         ttl: 3,
         ping_ttl: 3,
         pong_caching: false,
+        push: true,
         ..gnutella::Config::default()
     };
     let cast = Cast { nodes: 4, settled: 0, firewalled: Some(3) };
