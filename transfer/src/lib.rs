@@ -1,9 +1,13 @@
 //! The transfer layer: BitTorrent without I/O, shared by every overlay.
 //!
-//! What a search finds (providers and a content id) is all that the two crates
-//! exchange. The protocol itself is not written yet; only the identity under
-//! which an overlay hands content over stands here.
+//! What a search finds (providers and a content id) is all that overlays and
+//! this crate exchange. Sockets, files, threads and clocks belong to a host:
+//! the package `transfer-host` for real networks, the simulator for
+//! experiments. Both drive the same state machine.
 
-/// The SHA-1 hash that names a torrent's content on the wire (BEP 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct InfoHash(pub [u8; 20]);
+mod block;
+mod identity;
+pub mod wire;
+
+pub use block::{BLOCK_LEN, Block};
+pub use identity::{InfoHash, PeerId};
