@@ -7,7 +7,10 @@
 
 mod block;
 mod identity;
+mod pieces;
+pub mod session;
 pub mod wire;
 
 pub use block::{BLOCK_LEN, Block};
 pub use identity::{InfoHash, PeerId};
+pub use pieces::{BitfieldError, PieceSet};
