@@ -5,12 +5,23 @@
 //! the package `transfer-host` for real networks, the simulator for
 //! experiments. Both drive the same state machine.
 
+pub mod bencode;
 mod block;
+mod host_port;
 mod identity;
+mod layout;
+pub mod metainfo;
+mod path;
 mod pieces;
 pub mod session;
 pub mod wire;
 
 pub use block::{BLOCK_LEN, Block};
+pub use host_port::{HostPort, HostPortError};
 pub use identity::{InfoHash, PeerId};
+pub use layout::{FileEntry, FilePart, FileSpan, Layout, LayoutError};
+pub use metainfo::{Info, Metainfo, MetainfoError};
+pub use path::{
+    FilePath, MAX_COMPONENT_BYTES, MAX_COMPONENTS, MAX_PATH_BYTES, PathError, PathRule,
+};
 pub use pieces::{BitfieldError, PieceSet};
