@@ -14,6 +14,7 @@ pub mod metainfo;
 mod path;
 mod pieces;
 pub mod session;
+pub mod tracker;
 pub mod wire;
 
 pub use block::{BLOCK_LEN, Block};
