@@ -1,6 +1,8 @@
-//! What peers say to each other (BEP 3, 5, 6, 10).
+//! What peers say to each other (BEP 3, 5, 6, 9, 10, 11).
 
+mod allowed_fast;
 mod error;
+pub mod extended;
 mod frame;
 mod handshake;
 mod limits;
@@ -8,6 +10,7 @@ mod message;
 #[cfg(test)]
 mod tests;
 
+pub use allowed_fast::allowed_fast;
 pub use error::WireError;
 pub use frame::{Frame, parse};
 pub use handshake::{Handshake, Reserved};

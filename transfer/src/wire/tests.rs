@@ -42,6 +42,29 @@ fn a_handshake_of_another_protocol_is_refused() {
     }
 }
 
+#[test]
+fn allowed_fast_set_of_bep_6() {
+    let set =
+        |count| allowed_fast(InfoHash([0xaa; 20]), "80.4.4.200".parse().unwrap(), 1313, count);
+    assert_eq!(set(7), [1059, 431, 808, 1217, 287, 376, 1188]);
+    assert_eq!(set(9), [1059, 431, 808, 1217, 287, 376, 1188, 353, 508]);
+}
+
+#[test]
+fn allowed_fast_set_of_few_pieces_and_of_a_network() {
+    let set = |addr: &str, pieces, count| {
+        allowed_fast(InfoHash([0xaa; 20]), addr.parse().unwrap(), pieces, count)
+    };
+    assert_eq!(set("1.2.3.4", 0, 10), []);
+    let mut all = set("1.2.3.4", 5, 10);
+    all.sort_unstable();
+    assert_eq!(all, [0, 1, 2, 3, 4]);
+    assert_eq!(set("1.2.3.4", 1000, 8), set("1.2.3.250", 1000, 8));
+    assert_ne!(set("1.2.3.4", 1000, 8), set("1.2.4.4", 1000, 8));
+    assert_eq!(set("2001:db8::1", 1000, 8), set("2001:db8::ffff:1", 1000, 8));
+    assert_ne!(set("2001:db8::1", 1000, 8), set("2001:db9::1", 1000, 8));
+}
+
 const BLOCK: Block = Block { piece: 1, begin: 0x4000, len: 0x4000 };
 
 /// Every message and its bytes by BEP 3, 5, 6 and 10.
