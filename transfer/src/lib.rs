@@ -10,17 +10,21 @@ mod block;
 mod host_port;
 mod identity;
 mod layout;
+mod magnet;
 pub mod metainfo;
 mod path;
+mod percent;
 mod pieces;
 pub mod session;
 pub mod tracker;
+pub mod tracker_wire;
 pub mod wire;
 
 pub use block::{BLOCK_LEN, Block};
 pub use host_port::{HostPort, HostPortError};
 pub use identity::{InfoHash, PeerId};
 pub use layout::{FileEntry, FilePart, FileSpan, Layout, LayoutError};
+pub use magnet::{Magnet, MagnetError};
 pub use metainfo::{Info, Metainfo, MetainfoError};
 pub use path::{
     FilePath, MAX_COMPONENT_BYTES, MAX_COMPONENTS, MAX_PATH_BYTES, PathError, PathRule,
