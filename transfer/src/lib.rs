@@ -12,6 +12,7 @@ mod identity;
 mod layout;
 mod magnet;
 pub mod metainfo;
+pub mod mse;
 mod path;
 mod percent;
 mod pieces;
