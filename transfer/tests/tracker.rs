@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use transfer::InfoHash;
-use transfer::tracker::{Announce, Config, Counts, Event, Refusal, Reply, Swarms};
+use transfer::tracker::{Announce, Config, Refusal, Reply, Swarms};
+use transfer::tracker_wire::{Event, Scrape};
 
 const SECOND: u64 = 1_000_000;
 
@@ -15,7 +16,7 @@ fn announce(torrent: u8, address: SocketAddr) -> Announce {
     Announce {
         info_hash: InfoHash([torrent; 20]),
         address,
-        event: Event::None,
+        event: Event::Regular,
         is_seed: false,
         key: 0,
         want: None,
@@ -127,14 +128,14 @@ impl Model {
         });
     }
 
-    fn counts(&self, hash: InfoHash) -> Counts {
+    fn figures(&self, hash: InfoHash) -> Scrape {
         let of = |is_seed: bool| {
             self.listed.iter().filter(|((h, _), p)| *h == hash && p.is_seed == is_seed).count()
         };
-        Counts {
+        Scrape {
             seeds: of(true) as u32,
             leechers: of(false) as u32,
-            completed: self.completed.get(&hash).copied().unwrap_or(0),
+            downloaded: self.completed.get(&hash).copied().unwrap_or(0),
         }
     }
 
@@ -163,7 +164,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0u16..3, 0u16..4, 1u16..8).prop_map(|(net, host, port)| v6(net, host, port)),
     ];
     let event = prop_oneof![
-        4 => Just(Event::None),
+        4 => Just(Event::Regular),
         4 => Just(Event::Started),
         2 => Just(Event::Completed),
         2 => Just(Event::Stopped),
@@ -225,7 +226,7 @@ proptest! {
             }
             for torrent in 0..3 {
                 let hash = InfoHash([torrent; 20]);
-                prop_assert_eq!(swarms.scrape(&hash), model.counts(hash));
+                prop_assert_eq!(swarms.scrape(&hash), model.figures(hash));
             }
             let figures = swarms.figures();
             let of = |is_v4| model.listed.keys().filter(|(_, a)| a.is_ipv4() == is_v4).count();
@@ -256,7 +257,7 @@ fn check_reply(
     prop_assert_eq!(set.intersection(&other).count(), from_other);
     prop_assert_eq!(set.len(), from_own + from_other);
     if is_known {
-        prop_assert_eq!(reply.counts, model.counts(a.info_hash));
+        prop_assert_eq!(reply.figures, model.figures(a.info_hash));
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -78,6 +79,8 @@ pub enum Command {
     Sim(Sim),
     /// Run a mini-network of one overlay over real sockets on this machine
     Live(Live),
+    /// Run a BitTorrent tracker for HTTP and UDP, until interrupted
+    Tracker(Tracker),
     /// Check every law and invariant, and that a run repeats to the bit
     Check(Check),
     /// List overlays, latency models and scenarios
@@ -191,6 +194,41 @@ pub struct Live {
     /// What is shared: CSV with name,size_bytes,section,description [default: embedded]
     #[arg(long, env = "OVERLAB_CATALOG", value_name = "FILE")]
     pub catalog: Option<PathBuf>,
+}
+
+/// Arguments of `tracker`.
+#[derive(Args, Debug)]
+pub struct Tracker {
+    /// Where to listen, for HTTP and UDP; repeatable; port 0 takes a free one
+    /// [default: 0.0.0.0:6969 and [::]:6969]
+    #[arg(long, env = "OVERLAB_LISTEN", value_delimiter = ',', value_name = "ADDR")]
+    pub listen: Vec<SocketAddr>,
+    /// Seconds that clients wait between announces; peers are dropped after one and a half times
+    /// as long
+    #[arg(long, env = "OVERLAB_INTERVAL", default_value_t = 1800, value_name = "S",
+          value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub interval: u32,
+    /// Seconds that clients wait at least [default: 300, or the interval if that is shorter]
+    #[arg(long, env = "OVERLAB_MIN_INTERVAL", value_name = "S")]
+    pub min_interval: Option<u32>,
+    /// Peers in all
+    #[arg(long, env = "OVERLAB_MAX_PEERS", default_value_t = 8_000_000, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub max_peers: u32,
+    /// Torrents in all
+    #[arg(long, env = "OVERLAB_MAX_TORRENTS", default_value_t = 2_000_000, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub max_torrents: u32,
+    /// Peers of one address, or of one IPv6 /64, per torrent
+    #[arg(long, env = "OVERLAB_MAX_PEERS_PER_ADDRESS", default_value_t = 128, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_peers_per_address: u32,
+    /// Track only the torrents of this file: an info-hash in hexadecimal per line
+    #[arg(long, env = "OVERLAB_WHITELIST", value_name = "FILE")]
+    pub whitelist: Option<PathBuf>,
+    /// Believe clients that announce another address than they send from (`ip=`)
+    #[arg(long, env = "OVERLAB_TRUST_IP")]
+    pub trust_ip: bool,
 }
 
 /// Arguments of `check`.

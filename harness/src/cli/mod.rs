@@ -12,6 +12,7 @@ mod progress;
 mod scenario;
 mod settings;
 mod sim;
+mod tracker;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ fn run(cli: &Cli, interrupted: &Arc<AtomicBool>) -> Result<(), CliError> {
         Command::Compare(args) => compare::run(args, common, interrupted),
         Command::Sim(args) => sim::run(args, common, interrupted),
         Command::Live(args) => live::run(args, common, interrupted),
+        Command::Tracker(args) => tracker::run(args, common, interrupted),
         Command::Check(args) => check::run(args, common, interrupted),
         Command::List => list::run(),
         Command::Explain(args) => explain::run(&args.topic, common),

@@ -5,6 +5,7 @@
 
 mod create;
 mod hashing;
+pub mod tracker;
 mod verify;
 mod walk;
 

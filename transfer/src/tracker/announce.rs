@@ -3,22 +3,8 @@
 use core::fmt;
 use std::net::SocketAddr;
 
-use super::Counts;
 use crate::InfoHash;
-
-/// What a client tells beside that it is there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Event {
-    /// Nothing: it announces because the interval is over.
-    #[default]
-    None,
-    /// It has all, and had not at its last announce.
-    Completed,
-    /// It begins.
-    Started,
-    /// It leaves.
-    Stopped,
-}
+use crate::tracker_wire::{Event, Scrape};
 
 /// A client's announce, freed of its encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +34,7 @@ pub struct Announce {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     /// How many seed, leech and have completed.
-    pub counts: Counts,
+    pub figures: Scrape,
     /// IPv4 peers, 6 bytes each (BEP 23).
     pub peers: Vec<u8>,
     /// IPv6 peers, 18 bytes each (BEP 7).

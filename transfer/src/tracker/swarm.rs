@@ -2,21 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Event;
 use super::announce::{Announce, Refusal, Reply};
 use super::family::{Address, Among, Family, Peer, Sampler, TableKey};
 use crate::InfoHash;
-
-/// How many peers of a torrent are in which state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Peers that have everything (`complete`).
-    pub seeds: u32,
-    /// Peers that still download (`incomplete`).
-    pub leechers: u32,
-    /// Downloads that were completed (`downloaded`).
-    pub completed: u32,
-}
+use crate::tracker_wire::{Event, Scrape};
 
 /// What the tracker knows of one torrent.
 #[derive(Clone, Debug)]
@@ -53,12 +42,12 @@ impl Swarm {
         self.v6.as_ref().map_or(0, |family| family.len())
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(super) fn figures(&self) -> Scrape {
         let v6 = self.v6.as_deref();
-        Counts {
+        Scrape {
             seeds: self.v4.seeds() + v6.map_or(0, Family::seeds),
             leechers: self.v4.leechers() + v6.map_or(0, Family::leechers),
-            completed: self.completed,
+            downloaded: self.completed,
         }
     }
 
@@ -95,7 +84,7 @@ impl Swarm {
                 }
             }
         }
-        reply.counts = self.counts();
+        reply.figures = self.figures();
         Ok(())
     }
 

@@ -5,12 +5,12 @@ use core::mem;
 use hashbrown::HashTable;
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use super::Event;
 use super::announce::{Announce, Refusal, Reply};
 use super::config::Config;
 use super::family::{Drawn, Sampler, TableKey};
-use super::swarm::{Counts, Swarm, Terms};
+use super::swarm::{Swarm, Terms};
 use crate::InfoHash;
+use crate::tracker_wire::{Event, Scrape};
 
 /// All torrents and their peers.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ impl Swarms {
         rng: &mut Xoshiro256PlusPlus,
         reply: &mut Reply,
     ) -> Result<(), Refusal> {
-        reply.counts = Counts::default();
+        reply.figures = Scrape::default();
         reply.peers.clear();
         reply.peers6.clear();
         if self.config.allowed.as_ref().is_some_and(|a| !a.contains(&announce.info_hash)) {
@@ -114,9 +114,9 @@ impl Swarms {
         result
     }
 
-    /// The counts of a torrent; all are 0 for one that is not known.
-    pub fn scrape(&self, info_hash: &InfoHash) -> Counts {
-        self.find(info_hash).map_or(Counts::default(), |p| self.swarms[p].counts())
+    /// The figures of a torrent; all are 0 for one that is not known.
+    pub fn scrape(&self, info_hash: &InfoHash) -> Scrape {
+        self.find(info_hash).map_or(Scrape::default(), |p| self.swarms[p].figures())
     }
 
     /// Drops what has expired, looking at up to `torrents` of them; goes on

@@ -340,6 +340,21 @@ impl Reply {
     }
 }
 
+/// As [`Reply::Announce`], for a tracker that keeps its peers in compact form:
+/// all of the family that carries the datagram.
+pub fn write_compact_reply(
+    out: &mut Vec<u8>,
+    transaction: u32,
+    interval_s: u32,
+    figures: Scrape,
+    peers: &[u8],
+) {
+    for figure in [ANNOUNCE, transaction, interval_s, figures.leechers, figures.seeds] {
+        out.extend_from_slice(&figure.to_be_bytes());
+    }
+    out.extend_from_slice(peers);
+}
+
 fn read_peers(bytes: &[u8], family: Family) -> Result<Vec<SocketAddr>, UdpError> {
     let peers: Vec<SocketAddr> = match family {
         Family::V4 => {

@@ -7,8 +7,8 @@ mod request;
 
 pub use reply::{
     AnnounceReply, DEFAULT_INTERVAL_S, Failure, MAX_PEERS, MAX_REPLY_BYTES, ReplyError, Retry,
-    ScrapeReply, parse_announce_reply, parse_scrape_reply, write_announce_reply, write_failure,
-    write_scrape_reply,
+    ScrapeReply, parse_announce_reply, parse_scrape_reply, write_announce_reply,
+    write_compact_reply, write_failure, write_scrape_reply,
 };
 pub use request::{
     AnnounceRequest, MAX_QUERY_BYTES, QueryError, announce_url, parse_announce_query,

@@ -251,6 +251,30 @@ pub fn write_announce_reply(out: &mut Vec<u8>, reply: &AnnounceReply, compact: b
     });
 }
 
+/// As [`write_announce_reply`], for a tracker that keeps its peers in compact
+/// form: 6 bytes each in `peers` (BEP 23), 18 each in `peers6` (BEP 7).
+pub fn write_compact_reply(
+    out: &mut Vec<u8>,
+    (interval_s, min_interval_s): (u32, u32),
+    figures: Scrape,
+    peers: &[u8],
+    peers6: &[u8],
+) {
+    dict_with(out, |out| {
+        write_figure(out, "complete", Some(figures.seeds));
+        write_figure(out, "downloaded", Some(figures.downloaded));
+        write_figure(out, "incomplete", Some(figures.leechers));
+        write_figure(out, "interval", Some(interval_s));
+        write_figure(out, "min interval", Some(min_interval_s));
+        string(out, "peers");
+        string(out, peers);
+        if !peers6.is_empty() {
+            string(out, "peers6");
+            string(out, peers6);
+        }
+    });
+}
+
 /// Writes a refusal in place of any reply.
 pub fn write_failure(out: &mut Vec<u8>, failure: &Failure) {
     dict_with(out, |out| {

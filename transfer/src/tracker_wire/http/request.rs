@@ -150,7 +150,8 @@ pub fn parse_announce_query(query: &[u8]) -> Result<AnnounceRequest, QueryError>
         port: find("port").number()?.ok_or(QueryError::Missing("port"))?,
         uploaded: find("uploaded").number()?.unwrap_or(0),
         downloaded: find("downloaded").number()?.unwrap_or(0),
-        left: find("left").number()?.unwrap_or(0),
+        // Who does not say is no seed, which would be told of fewer peers.
+        left: find("left").number()?.unwrap_or(u64::MAX),
         event: event(find("event"))?,
         num_want: num_want(find("numwant"))?,
         key: find("key").value.map(key),
