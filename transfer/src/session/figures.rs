@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
+use super::Session;
 use super::effect::LinkId;
 use crate::identity::PeerId;
+use crate::pieces::PieceSet;
 
 /// How far a session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -95,3 +97,89 @@ pub struct PeerRow {
     /// Bytes per second sent to it over the last 20 s.
     pub upload_rate: u64,
 }
+
+impl Session {
+    /// How far we are.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        let links = self.linked as u32;
+        let seeds = self.peers().filter(|(_, peer)| peer.is_seed()).count() as u32;
+        let Some(picker) = &self.picker else {
+            return Progress { links, seeds, ..Progress::default() };
+        };
+        Progress {
+            pieces: picker.geometry().pieces(),
+            have: picker.have().count(),
+            missing: picker.wanted().count(),
+            have_bytes: picker.have_bytes(),
+            missing_bytes: picker.wanted_bytes(),
+            links,
+            seeds,
+        }
+    }
+
+    /// What went over the connections.
+    #[must_use]
+    pub fn traffic(&self, now_us: u64) -> Traffic {
+        let (download_rate, upload_rate) =
+            (self.down.recent_per_s(now_us), self.up.recent_per_s(now_us));
+        Traffic { download_rate, upload_rate, ..self.traffic }
+    }
+
+    /// How well the torrent is spread. Takes time in proportion to pieces and
+    /// pairs of peers: to be asked about once a second.
+    #[must_use]
+    pub fn availability(&self) -> Availability {
+        let Some(picker) = &self.picker else { return Availability::default() };
+        let histogram = picker.rarity.histogram(picker.have());
+        let least = histogram.iter().position(|&pieces| pieces > 0).unwrap_or(0);
+        let pieces = picker.geometry().pieces();
+        let above = pieces - histogram.get(least).copied().unwrap_or(0);
+        let copies = least as f64 + f64::from(above) / f64::from(pieces.max(1));
+        Availability { histogram, copies, entropy: self.entropy(picker.have()) }
+    }
+
+    fn entropy(&self, ours: &PieceSet) -> f64 {
+        let theirs = self.peers().map(|(_, peer)| &peer.have);
+        let sets: Vec<&PieceSet> =
+            theirs.chain([ours]).filter(|set| !set.is_full()).take(MAX_IN_ENTROPY).collect();
+        let mut pairs = 0_u32;
+        let mut interested = 0_u32;
+        for (n, giver) in sets.iter().enumerate() {
+            for (m, taker) in sets.iter().enumerate() {
+                if n != m {
+                    pairs += 1;
+                    interested += u32::from(giver.common(taker) < giver.count());
+                }
+            }
+        }
+        if pairs == 0 { 1.0 } else { f64::from(interested) / f64::from(pairs) }
+    }
+
+    /// The connections, by number.
+    pub fn peer_rows(&self, now_us: u64) -> impl Iterator<Item = PeerRow> + '_ {
+        self.peers().map(move |(link, peer)| PeerRow {
+            link,
+            addr: peer.addr,
+            peer_id: peer.peer_id,
+            incoming: peer.incoming,
+            encrypted: peer.encrypted,
+            have: peer.have.count(),
+            am_choking: peer.am_choking,
+            am_interested: peer.am_interested,
+            peer_choking: peer.peer_choking,
+            peer_interested: peer.peer_interested,
+            snubbed: peer.snubbed,
+            outstanding: peer.pipeline.len(),
+            depth: peer.pipeline.depth(),
+            queued: peer.uploads.len() as u32,
+            downloaded: peer.downloaded,
+            uploaded: peer.uploaded,
+            download_rate: peer.down.per_s(now_us),
+            upload_rate: peer.up.per_s(now_us),
+        })
+    }
+}
+
+/// Peers whose pairs are looked at for the entropy.
+const MAX_IN_ENTROPY: usize = 64;

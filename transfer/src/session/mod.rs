@@ -9,10 +9,32 @@
 //! All times are microseconds since any moment that the host chose, and never
 //! go back.
 
+mod bans;
+mod candidates;
+mod choker;
 mod config;
+mod contributors;
+mod download;
+mod draw;
 mod effect;
+mod exchange;
+mod extension;
 mod figures;
+mod links;
+mod messages;
+mod metadata;
+mod open_piece;
+mod peer;
+mod picker;
+mod pipeline;
+mod rarity;
+mod rates;
+mod smart_ban;
+#[cfg(test)]
+mod tests;
+mod tick;
 mod torrent;
+mod upload;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -29,10 +51,18 @@ pub use effect::{
 pub use figures::{Availability, PeerRow, Progress, Traffic};
 pub use torrent::{Geometry, Torrent};
 
-use crate::block::Block;
-use crate::identity::{InfoHash, PeerId};
+use crate::identity::InfoHash;
 use crate::pieces::PieceSet;
-use crate::wire::{Handshake, Message};
+use crate::wire::Message;
+use bans::Bans;
+use candidates::Candidates;
+use choker::Choker;
+use contributors::Contributors;
+use metadata::MetadataFetch;
+use peer::Peer;
+use picker::Picker;
+use rates::Rate;
+use smart_ban::SmartBan;
 
 /// One torrent among its peers.
 #[derive(Debug)]
@@ -40,20 +70,31 @@ pub struct Session {
     config: SessionConfig,
     info_hash: InfoHash,
     torrent: Option<Torrent>,
-    have: PieceSet,
-    links: Vec<Option<Link>>,
+    /// The state of the pieces, once the torrent is known.
+    picker: Option<Picker>,
+    /// By the host's numbers.
+    links: Vec<Option<Box<Peer>>>,
+    linked: usize,
+    contributors: Contributors,
+    smart_ban: SmartBan,
+    metadata: MetadataFetch,
+    bans: Bans,
+    candidates: Candidates,
+    choker: Choker,
     traffic: Traffic,
+    down: Rate,
+    up: Rate,
     effects: VecDeque<Effect>,
-    #[expect(dead_code, reason = "the picker draws from it")]
     rng: Xoshiro256PlusPlus,
-}
-
-#[derive(Debug)]
-struct Link {
-    addr: SocketAddr,
-    peer_id: PeerId,
-    incoming: bool,
-    encrypted: bool,
+    /// When everybody is looked after next.
+    tick_us: u64,
+    /// When the host was last asked for peers.
+    wanted_us: Option<u64>,
+    /// The generation of the picker at which everybody was last given work.
+    fed: u32,
+    /// [`Effect::Finished`] was said.
+    finished: bool,
+    stopped: bool,
 }
 
 impl Session {
@@ -64,11 +105,10 @@ impl Session {
         torrent: Torrent,
         have: PieceSet,
         rng: Xoshiro256PlusPlus,
-        _now_us: u64,
+        now_us: u64,
     ) -> Self {
-        let mut session = Self::from_magnet(config, torrent.info_hash, rng, _now_us);
-        session.torrent = Some(torrent);
-        session.have = have;
+        let mut session = Self::from_magnet(config, torrent.info_hash, rng, now_us);
+        session.metadata_accepted(torrent, have, now_us);
         session
     }
 
@@ -79,25 +119,47 @@ impl Session {
         config: SessionConfig,
         info_hash: InfoHash,
         rng: Xoshiro256PlusPlus,
-        _now_us: u64,
+        now_us: u64,
     ) -> Self {
         Self {
-            config,
             info_hash,
             torrent: None,
-            have: PieceSet::empty(0),
+            picker: None,
             links: Vec::new(),
+            linked: 0,
+            contributors: Contributors::default(),
+            smart_ban: SmartBan::default(),
+            metadata: MetadataFetch::default(),
+            bans: Bans::default(),
+            candidates: Candidates::new(config.max_known),
+            choker: Choker::new(&config, now_us),
             traffic: Traffic::default(),
+            down: Rate::new(now_us),
+            up: Rate::new(now_us),
             effects: VecDeque::new(),
             rng,
+            tick_us: now_us + SECOND_US,
+            wanted_us: None,
+            fed: 0,
+            finished: false,
+            stopped: false,
+            config,
         }
     }
 
     /// The metadata of [`Effect::MetadataComplete`] was good: this is the
     /// torrent, of which the pieces in `have` are stored.
-    pub fn metadata_accepted(&mut self, torrent: Torrent, have: PieceSet, _now_us: u64) {
+    pub fn metadata_accepted(&mut self, torrent: Torrent, have: PieceSet, now_us: u64) {
+        if self.picker.is_some() {
+            return;
+        }
+        self.picker = Some(Picker::new(torrent.geometry, have, &self.config));
         self.torrent = Some(torrent);
-        self.have = have;
+        for link in self.link_ids() {
+            self.pieces_known(link, now_us);
+        }
+        self.note_finished(now_us);
+        self.settle(now_us);
     }
 
     /// The metadata of [`Effect::MetadataComplete`] has the right hash, but
@@ -106,152 +168,141 @@ impl Session {
         self.stop(now_us);
     }
 
-    /// There may be a peer at `addr`.
-    pub fn peer_found(&mut self, addr: SocketAddr, _source: Source, _now_us: u64) {
-        let linked = self.links.iter().flatten().any(|link| link.addr == addr);
-        if !linked && self.links.iter().flatten().count() < usize::from(self.config.max_links) {
-            self.effects.push_back(Effect::Connect(addr));
-        }
-    }
-
-    /// A connection stands: both handshakes were read. `handshake` is the
-    /// peer's, `incoming` whether it came to us.
-    ///
-    /// The first messages, or [`Effect::Close`], follow.
-    pub fn link_opened(
-        &mut self,
-        link: LinkId,
-        addr: SocketAddr,
-        incoming: bool,
-        handshake: &Handshake,
-        encrypted: bool,
-        _now_us: u64,
-    ) {
-        let reason = if handshake.info_hash != self.info_hash {
-            Some(CloseReason::OtherTorrent)
-        } else if handshake.peer_id == self.config.peer_id {
-            Some(CloseReason::Oneself)
-        } else {
-            None
-        };
-        if let Some(reason) = reason {
-            self.effects.push_back(Effect::Close { link, reason });
-            return;
-        }
-        let place = link.0 as usize;
-        if self.links.len() <= place {
-            self.links.resize_with(place + 1, || None);
-        }
-        self.links[place] = Some(Link { addr, peer_id: handshake.peer_id, incoming, encrypted });
-        let fast = handshake.reserved.supports_fast();
-        let message = match (fast, self.have.is_empty(), self.have.is_full()) {
-            (true, true, _) => Message::HaveNone,
-            (true, _, true) => Message::HaveAll,
-            (false, true, _) => return,
-            _ => Message::Bitfield(self.have.to_bitfield()),
-        };
-        self.effects.push_back(Effect::Send { link, message });
-    }
-
-    /// [`Effect::Connect`] failed.
-    pub fn connect_failed(&mut self, _addr: SocketAddr, _now_us: u64) {}
-
-    /// A connection was closed, not by [`Effect::Close`].
-    pub fn link_closed(&mut self, link: LinkId, _now_us: u64) {
-        if let Some(place) = self.links.get_mut(link.0 as usize) {
-            *place = None;
-        }
-    }
-
-    /// A message came; [`Message::Piece`] is none, see [`Self::block_begins`].
-    pub fn message(&mut self, link: LinkId, message: Message, now_us: u64) {
-        if let Message::Extended { .. } = message {
-            return;
-        }
-        if self.torrent.is_none() {
-            self.malformed(link, now_us);
-        }
-    }
-
-    /// What came cannot be read: the peer is closed, and remembered for it.
-    pub fn malformed(&mut self, link: LinkId, _now_us: u64) {
-        if let Some(place) = self.links.get_mut(link.0 as usize)
-            && place.take().is_some()
-        {
-            let reason = CloseReason::Violation(Violation::Malformed);
-            self.effects.push_back(Effect::Close { link, reason });
-        }
-    }
-
-    /// The header of a `piece` message came.
-    pub fn block_begins(&mut self, link: LinkId, _block: Block, _now_us: u64) -> Admission {
-        let reason = CloseReason::Violation(Violation::UnsolicitedBlock);
-        self.effects.push_back(Effect::Close { link, reason });
-        Admission::Refuse
-    }
-
-    /// The bytes of a block that was admitted with [`Admission::Receive`] lie
-    /// in the buffer of their piece.
-    pub fn block_received(&mut self, _link: LinkId, block: Block, _now_us: u64) {
-        self.traffic.downloaded += u64::from(block.len);
-    }
-
-    /// What [`Effect::Check`] asked.
-    pub fn piece_checked(&mut self, piece: u32, verdict: Verdict, _now_us: u64) {
-        if let Verdict::Bad { .. } = verdict {
-            self.effects.push_back(Effect::Forget { piece });
-        }
-    }
-
-    /// A good piece is written: it is announced to the peers.
-    pub fn piece_stored(&mut self, piece: u32, _now_us: u64) {
-        if self.have.insert(piece) && self.have.is_full() {
-            self.effects.push_back(Effect::Finished);
-        }
-    }
-
-    /// A good piece could not be written. It will be fetched again after
-    /// [`Self::resume`]; until then nothing is requested.
-    pub fn store_failed(&mut self, piece: u32, _error: StoreError, _now_us: u64) {
-        self.effects.push_back(Effect::Forget { piece });
-    }
-
-    /// There is room again after [`Self::store_failed`].
-    pub fn resume(&mut self, _now_us: u64) {}
-
-    /// The next block to send to a peer, if there is any. The host asks when
-    /// its socket takes more, so that a cancel or a choke still finds it here.
-    pub fn next_upload(&mut self, _link: LinkId, _now_us: u64) -> Option<Block> {
-        None
-    }
-
-    /// A block of [`Self::next_upload`] has been sent.
-    pub fn upload_done(&mut self, _link: LinkId, block: Block, _now_us: u64) {
-        self.traffic.uploaded += u64::from(block.len);
-    }
-
     /// Whatever [`Self::next_wake_us`] was for.
-    pub fn wake(&mut self, _now_us: u64) {}
+    pub fn wake(&mut self, now_us: u64) {
+        if !self.stopped && now_us >= self.tick_us {
+            self.tick(now_us);
+        }
+        self.settle(now_us);
+    }
 
     /// When to call [`Self::wake`]; `None` if there is nothing to wait for.
     #[must_use]
     pub fn next_wake_us(&self) -> Option<u64> {
-        None
-    }
-
-    /// Closes every connection, and opens no more.
-    pub fn stop(&mut self, _now_us: u64) {
-        for place in 0..self.links.len() {
-            if self.links[place].take().is_some() {
-                let link = LinkId(place as u32);
-                self.effects.push_back(Effect::Close { link, reason: CloseReason::Stopped });
-            }
+        if self.stopped {
+            return None;
         }
+        let busy = self.linked > 0 || self.candidates.connecting() > 0;
+        let retry = self.candidates.next_us();
+        if busy { Some(self.tick_us) } else { retry.map(|at_us| at_us.max(self.tick_us)) }
     }
 
     /// The next thing for the host to do.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
+    }
+
+    /// Closes every connection, and opens no more.
+    pub fn stop(&mut self, now_us: u64) {
+        self.stopped = true;
+        for link in self.link_ids() {
+            self.close(link, CloseReason::Stopped, now_us);
+        }
+    }
+
+    /// Sets the priority of some pieces: 0 if they are not wanted, 4 is usual, 7
+    /// the highest. A piece that has been begun is finished all the same. Those
+    /// of a file are its layout's; a piece of two files is wanted if one is.
+    pub fn set_priority(&mut self, pieces: impl Iterator<Item = u32>, priority: u8, now_us: u64) {
+        let Some(picker) = &mut self.picker else { return };
+        let mut changed = false;
+        for piece in pieces {
+            changed |= picker.set_priority(piece, priority.min(7));
+        }
+        if changed {
+            for link in self.link_ids() {
+                self.count_interesting(link, now_us);
+            }
+            self.finished &= self.picker.as_ref().is_some_and(|picker| picker.wanted().is_empty());
+            self.note_finished(now_us);
+            self.settle(now_us);
+        }
+    }
+
+    /// Sets which piece is begun next.
+    pub fn set_order(&mut self, order: PieceOrder) {
+        self.config.order = order;
+        if let Some(picker) = &mut self.picker {
+            picker.set_order(order);
+        }
+    }
+
+    /// The pieces that a stream is about to read, the most urgent first: they
+    /// come before all others. An empty window ends it.
+    pub fn set_window(&mut self, pieces: impl Iterator<Item = u32>, now_us: u64) {
+        if let Some(picker) = &mut self.picker {
+            picker.set_window(pieces.take(Self::MAX_WINDOW));
+            self.settle(now_us);
+        }
+    }
+
+    /// The most pieces in a window.
+    pub const MAX_WINDOW: usize = 1024;
+
+    fn peer(&self, link: LinkId) -> Option<&Peer> {
+        self.links.get(link.0 as usize)?.as_deref()
+    }
+
+    fn peer_mut(&mut self, link: LinkId) -> Option<&mut Peer> {
+        self.links.get_mut(link.0 as usize)?.as_deref_mut()
+    }
+
+    fn peers(&self) -> impl Iterator<Item = (LinkId, &Peer)> {
+        let numbered = self.links.iter().enumerate();
+        numbered.filter_map(|(n, peer)| Some((LinkId(n as u32), peer.as_deref()?)))
+    }
+
+    fn link_ids(&self) -> Vec<LinkId> {
+        self.peers().map(|(link, _)| link).collect()
+    }
+
+    fn send(&mut self, link: LinkId, message: Message, now_us: u64) {
+        if let Some(peer) = self.peer_mut(link) {
+            peer.sent_us = now_us;
+            self.effects.push_back(Effect::Send { link, message });
+        }
+    }
+
+    /// Gives work to those who had none, if there is some since; to be called
+    /// at the end of every input.
+    fn settle(&mut self, now_us: u64) {
+        while let Some(picker) = &self.picker
+            && picker.generation != self.fed
+        {
+            self.fed = picker.generation;
+            for n in 0..self.links.len() {
+                let hungry = self.links[n].as_deref().is_some_and(|peer| peer.hungry_at.is_some());
+                if hungry {
+                    self.refill(LinkId(n as u32), now_us);
+                }
+            }
+        }
+    }
+
+    /// Says that everything wanted is there, once.
+    fn note_finished(&mut self, now_us: u64) {
+        let done = self.picker.as_ref().is_some_and(|picker| picker.wanted().is_empty());
+        if !done || self.finished {
+            return;
+        }
+        self.finished = true;
+        self.effects.push_back(Effect::Finished);
+        for link in self.link_ids() {
+            self.tell_upload_only(link, now_us);
+            self.close_if_both_seed(link, now_us);
+        }
+    }
+
+    /// Whether we have everything that we want.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// The parameters.
+    #[must_use]
+    pub fn config(&self) -> &SessionConfig {
+        &self.config
     }
 
     /// The name of the torrent.
@@ -266,23 +317,28 @@ impl Session {
         self.torrent.as_ref()
     }
 
-    /// The pieces that are stored.
+    /// The pieces that are stored; `None` while the metadata is missing.
     #[must_use]
-    pub fn have(&self) -> &PieceSet {
-        &self.have
+    pub fn have(&self) -> Option<&PieceSet> {
+        self.picker.as_ref().map(Picker::have)
     }
 
-    /// What went over the connections.
+    /// How `addr` became known, if it is.
     #[must_use]
-    pub fn traffic(&self) -> Traffic {
-        self.traffic
+    pub fn source_of(&self, addr: &SocketAddr) -> Option<Source> {
+        self.candidates.source(addr)
     }
 
-    /// The connections, by number.
-    pub fn links(&self) -> impl Iterator<Item = (LinkId, SocketAddr, PeerId, bool, bool)> {
-        self.links.iter().enumerate().filter_map(|(place, link)| {
-            let link = link.as_ref()?;
-            Some((LinkId(place as u32), link.addr, link.peer_id, link.incoming, link.encrypted))
-        })
+    /// Asserts what always holds.
+    #[cfg(test)]
+    fn check(&self) {
+        assert_eq!(self.linked, self.peers().count());
+        let Some(picker) = &self.picker else { return };
+        picker.check(&self.peers().map(|(_, peer)| &peer.have).collect::<Vec<_>>());
+        for (link, peer) in self.peers() {
+            assert_eq!(peer.interesting, peer.have.common(picker.wanted()), "{link:?}");
+            assert_eq!(peer.am_interested, peer.interesting > 0, "{link:?}");
+            assert!(peer.uploads.len() <= usize::from(self.config.reqq));
+        }
     }
 }
