@@ -29,6 +29,7 @@
 mod audit;
 mod blueprint;
 mod cache;
+mod codec;
 mod config;
 mod handover;
 mod keeping;
