@@ -2,9 +2,10 @@
 //! of requests on the way, and prints the rate.
 //!
 //! `cargo run --release -p transfer-host --example udp_announces -- ADDRESS
-//! SECONDS [PEERS [TORRENTS]]` announces PEERS different peers (all addresses
-//! different, which the tracker has to trust) of TORRENTS torrents; without
-//! them, every announce is of a random torrent out of a million.
+//! SECONDS [PEERS [TORRENTS]]` announces PEERS peers at different addresses,
+//! which the tracker has to trust, of TORRENTS torrents. With 0 peers, or
+//! without, peers at our own address announce random torrents until the time
+//! is over.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -24,7 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut next = |what: &str| words.next().ok_or(format!("{what} is missing"));
     let tracker: SocketAddr = next("ADDRESS")?.parse()?;
     let seconds: u64 = next("SECONDS")?.parse()?;
-    let peers: Option<u64> = next("PEERS").ok().map(|n| n.parse()).transpose()?;
+    let peers: u64 = next("PEERS").ok().map_or(Ok(0), |n| n.parse())?;
+    let peers = (peers > 0).then_some(peers);
     let torrents: u64 = next("TORRENTS").ok().map_or(Ok(1_000_000), |n| n.parse())?;
 
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
