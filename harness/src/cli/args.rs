@@ -79,6 +79,10 @@ pub enum Command {
     Sim(Sim),
     /// Run a mini-network of one overlay over real sockets on this machine
     Live(Live),
+    /// Download a torrent, from its file or a magnet link
+    Get(Get),
+    /// Seed a torrent
+    Seed(Seed),
     /// Run a BitTorrent tracker for HTTP and UDP, until interrupted
     Tracker(Tracker),
     /// Check every law and invariant, and that a run repeats to the bit
@@ -248,4 +252,68 @@ pub struct Check {
 pub struct Explain {
     /// An overlay, or `latency`, `json`, `exit-codes`
     pub topic: String,
+}
+
+/// Arguments of `get`.
+#[derive(Args, Debug)]
+pub struct Get {
+    /// What is transferred, and with whom.
+    #[command(flatten)]
+    pub transfer: Transfer,
+    /// Fetch only these files: their numbers from 0 or patterns such as `*.txt`; repeatable
+    #[arg(long, env = "OVERLAB_SELECT", value_delimiter = ',', value_name = "FILE")]
+    pub select: Vec<String>,
+    /// Fetch the pieces in their order instead of the rarest first
+    #[arg(long, env = "OVERLAB_SEQUENTIAL")]
+    pub sequential: bool,
+    /// Take all room on the disk at the start
+    #[arg(long, env = "OVERLAB_PREALLOCATE")]
+    pub preallocate: bool,
+    /// Hash what is there even if the fast-resume file says what it is
+    #[arg(long, env = "OVERLAB_RECHECK")]
+    pub recheck: bool,
+}
+
+/// Arguments of `seed`.
+#[derive(Args, Debug)]
+pub struct Seed {
+    /// What is transferred, and with whom.
+    #[command(flatten)]
+    pub transfer: Transfer,
+    /// Do not hash the files before they are offered
+    #[arg(long, env = "OVERLAB_NO_VERIFY")]
+    pub no_verify: bool,
+}
+
+/// Arguments of `get` and `seed`.
+#[derive(Args, Debug)]
+pub struct Transfer {
+    /// A .torrent file or a magnet link
+    #[arg(value_name = "TORRENT")]
+    pub torrent: String,
+    /// The folder that the files are in
+    #[arg(long, env = "OVERLAB_DIR", default_value = ".", value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Accept connections here: an address, a port of all addresses, or none; repeatable [default: a
+    /// free port of all addresses]
+    #[arg(long, env = "OVERLAB_LISTEN", value_delimiter = ',', value_name = "ADDR")]
+    pub listen: Vec<String>,
+    /// A peer to begin with; repeatable
+    #[arg(long = "peer", env = "OVERLAB_PEER", value_delimiter = ',', value_name = "ADDR")]
+    pub peers: Vec<String>,
+    /// Send no faster than this, such as 500kB/s or 2MiB/s
+    #[arg(long, env = "OVERLAB_MAX_UPLOAD", value_name = "RATE")]
+    pub max_upload: Option<String>,
+    /// Receive no faster than this
+    #[arg(long, env = "OVERLAB_MAX_DOWNLOAD", value_name = "RATE")]
+    pub max_download: Option<String>,
+    /// End when all is fetched and written; a seed, when others have got it
+    #[arg(long, env = "OVERLAB_EXIT_WHEN_DONE")]
+    pub exit_when_done: bool,
+    /// End when all is there and this many copies were sent
+    #[arg(long, env = "OVERLAB_SEED_RATIO", value_name = "X")]
+    pub seed_ratio: Option<f64>,
+    /// End when all has been there for so long
+    #[arg(long, env = "OVERLAB_SEED_TIME", value_name = "SPAN")]
+    pub seed_time: Option<String>,
 }

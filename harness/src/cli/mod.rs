@@ -5,14 +5,18 @@ mod check;
 mod compare;
 mod error;
 mod explain;
+mod get;
 mod list;
 mod live;
 mod output;
 mod progress;
 mod scenario;
+mod seed;
 mod settings;
 mod sim;
+mod sizes;
 mod tracker;
+mod transfer;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,6 +48,8 @@ fn run(cli: &Cli, interrupted: &Arc<AtomicBool>) -> Result<(), CliError> {
         Command::Compare(args) => compare::run(args, common, interrupted),
         Command::Sim(args) => sim::run(args, common, interrupted),
         Command::Live(args) => live::run(args, common, interrupted),
+        Command::Get(args) => get::run(args, common, interrupted),
+        Command::Seed(args) => seed::run(args, common, interrupted),
         Command::Tracker(args) => tracker::run(args, common, interrupted),
         Command::Check(args) => check::run(args, common, interrupted),
         Command::List => list::run(),

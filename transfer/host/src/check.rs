@@ -1,0 +1,131 @@
+//! Which pieces of a torrent are there.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sha1::{Digest, Sha1};
+use transfer::{Info, PieceSet};
+
+use crate::select;
+use crate::settings::{AddTorrent, Checking, Held, Place};
+use crate::store::{FileStore, Store};
+
+/// What was found of a torrent when it was added, or its metadata came.
+#[derive(Debug)]
+pub struct Found {
+    /// What is shared.
+    pub info: Arc<Info>,
+    /// Where it is kept.
+    pub store: Arc<dyn Store>,
+    /// The same, if it is kept in files.
+    pub files: Option<Arc<FileStore>>,
+    /// Which files are wanted.
+    pub wanted: Vec<bool>,
+    /// The pieces that are there.
+    pub have: PieceSet,
+    /// Whether a fast-resume file said so.
+    pub resumed: bool,
+}
+
+/// Hashes all pieces that may be there and returns those that are.
+///
+/// # Errors
+/// When the store fails otherwise than by what is missing.
+pub fn check(info: &Info, store: &dyn Store, threads: usize) -> io::Result<PieceSet> {
+    let pieces = info.layout().pieces();
+    let next = AtomicU32::new(0);
+    let work = || -> io::Result<Vec<u32>> {
+        let mut good = Vec::new();
+        let mut buffer = Vec::new();
+        loop {
+            let piece = next.fetch_add(1, Ordering::Relaxed);
+            if piece >= pieces {
+                return Ok(good);
+            }
+            if is_good(info, store, piece, &mut buffer)? {
+                good.push(piece);
+            }
+        }
+    };
+    let found: Vec<io::Result<Vec<u32>>> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (1..threads.max(1)).map(|_| scope.spawn(work)).collect();
+        let mine = work();
+        let theirs = workers.into_iter().map(|worker| {
+            worker.join().unwrap_or_else(|_| Err(io::Error::other("a checking thread panicked")))
+        });
+        std::iter::once(mine).chain(theirs).collect()
+    });
+    let mut have = PieceSet::empty(pieces);
+    for good in found {
+        for piece in good? {
+            have.insert(piece);
+        }
+    }
+    Ok(have)
+}
+
+/// Whether a piece is there and has the hash that it must have.
+fn is_good(info: &Info, store: &dyn Store, piece: u32, buffer: &mut Vec<u8>) -> io::Result<bool> {
+    let layout = info.layout();
+    let (offset, len) = (layout.piece_offset(piece), layout.piece_size(piece) as usize);
+    let Some(expected) = info.hash(piece) else { return Ok(false) };
+    buffer.resize(len, 0);
+    if store.has_data(offset, len as u64)? {
+        match store.read_at(offset, &mut buffer[..len]) {
+            Ok(()) => {}
+            Err(error) if is_missing(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    } else {
+        return Ok(false);
+    }
+    Ok(<[u8; 20]>::from(Sha1::digest(&buffer[..len])) == *expected)
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+}
+
+/// Opens the store of a torrent and finds out which pieces are there.
+///
+/// # Errors
+/// When the store cannot be had or read.
+pub fn look_for(setup: &AddTorrent, info: Arc<Info>) -> io::Result<Found> {
+    let wanted = select::wanted(info.layout(), &setup.selection)?;
+    let pieces = info.layout().pieces();
+    match &setup.place {
+        Place::Store(store, held) => {
+            let have = match held {
+                Held::Nothing => PieceSet::empty(pieces),
+                Held::All => PieceSet::full(pieces),
+            };
+            let store = Arc::clone(store);
+            Ok(Found { info, store, files: None, wanted, have, resumed: false })
+        }
+        Place::Folder(folder) => {
+            let layout = Arc::new(info.layout().clone());
+            let store =
+                FileStore::open(folder, layout, info.info_hash(), &wanted, setup.allocation)?;
+            let store = Arc::new(store);
+            let have = match setup.checking {
+                Checking::TrustAll => PieceSet::full(pieces),
+                Checking::Auto | Checking::Always => {
+                    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+                    check(&info, &*store, threads)?
+                }
+            };
+            if !have.is_full() {
+                store.make_files(true)?;
+            }
+            Ok(Found {
+                info,
+                store: store.clone(),
+                files: Some(store),
+                wanted,
+                have,
+                resumed: false,
+            })
+        }
+    }
+}

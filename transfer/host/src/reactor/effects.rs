@@ -1,0 +1,165 @@
+//! Carrying out what sessions want.
+
+use std::io;
+
+use transfer::session::{Effect, LinkId, StoreError, Verdict};
+use transfer::wire::Message;
+
+use super::Reactor;
+use crate::disk::{Done, Job, Outcome};
+use crate::shared::{Event, Phase};
+
+impl Reactor {
+    /// Carries out all that sessions want now.
+    pub(super) fn run_pending_effects(&mut self) {
+        while let Some(key) = self.pending_effects.pop_first() {
+            self.run_effects(key);
+        }
+    }
+
+    fn run_effects(&mut self, key: u32) {
+        loop {
+            let Some(torrent) = self.torrents.get_mut(&key) else { return };
+            let Some(effect) = torrent.session.as_mut().and_then(|s| s.poll_effect()) else {
+                return;
+            };
+            self.run_effect(key, effect);
+        }
+    }
+
+    fn run_effect(&mut self, key: u32, effect: Effect) {
+        match effect {
+            Effect::Connect(addr) => self.connect(key, addr),
+            Effect::Send { link, message } => self.send(key, link, &message),
+            Effect::UploadReady { link } => {
+                if let Some(link) = self.links.get_mut(link.0 as usize).and_then(Option::as_mut) {
+                    link.upload_ready = true;
+                }
+                self.make_ready(link.0);
+            }
+            Effect::Close { link, reason } => {
+                tracing::debug!("closing connection {}: {reason:?}", link.0);
+                self.drop_link(link.0);
+            }
+            Effect::Check { piece, digests } => self.check_piece(key, piece, digests),
+            Effect::Forget { piece } => self.forget_piece(key, piece),
+            Effect::MetadataComplete(bytes) => self.metadata_complete(key, &bytes),
+            Effect::Finished => self.finished(key),
+            Effect::WantPeers => self.want_peers(key),
+            Effect::DhtNode(_) => {}
+            Effect::Ban(who) => {
+                if let Some(torrent) = self.torrents.get(&key) {
+                    tracing::info!("banned: {who:?}");
+                    torrent.shared.tell(&Event::Banned(format!("{who:?}")));
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, key: u32, id: LinkId, message: &Message) {
+        let Some(link) = self.links.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+        match message {
+            Message::Request(block) => {
+                link.inbox.expect(*block);
+                if let Some(torrent) = self.torrents.get_mut(&key)
+                    && let Some(geometry) = torrent.session.as_ref().and_then(|s| s.torrent())
+                {
+                    let len = geometry.geometry.piece_size(block.piece) as usize;
+                    torrent.assemblies.open(block.piece, len);
+                }
+            }
+            Message::Cancel(block) => link.inbox.expect_not(*block),
+            _ => {}
+        }
+        link.outbox.push(message, &mut self.scratch);
+        self.make_ready(id.0);
+    }
+
+    fn check_piece(&mut self, key: u32, piece: u32, digests: bool) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let Some(content) = &torrent.content else { return };
+        let (Some(buffer), Some(expected)) =
+            (torrent.assemblies.complete(piece), content.info.hash(piece))
+        else {
+            return;
+        };
+        self.disk.give(Job {
+            torrent: key,
+            piece,
+            offset: content.info.layout().piece_offset(piece),
+            expected: *expected,
+            digests,
+            buffer,
+            store: content.store.clone(),
+            is_good: false,
+        });
+    }
+
+    fn forget_piece(&mut self, key: u32, piece: u32) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        torrent.assemblies.forget(piece, &mut self.pool);
+        for id in &torrent.links {
+            if let Some(link) = self.links.get_mut(*id as usize).and_then(Option::as_mut) {
+                link.inbox.forget_piece(piece);
+            }
+        }
+    }
+
+    /// Passes on what the hash-and-write thread has done.
+    pub(super) fn finish_jobs(&mut self) {
+        let mut done = std::mem::take(&mut self.done);
+        self.disk.take_done(&mut done);
+        for done in done.drain(..) {
+            self.finish_job(done);
+        }
+        self.done = done;
+        self.run_pending_effects();
+    }
+
+    fn finish_job(&mut self, done: Done) {
+        let Done { job, outcome, digests } = done;
+        let (key, piece) = (job.torrent, job.piece);
+        self.pool.give(job.buffer);
+        let now_us = self.now_us;
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        self.pending_effects.insert(key);
+        let Some(session) = torrent.session.as_mut() else { return };
+        match outcome {
+            Outcome::Stored => {
+                session.piece_checked(piece, Verdict::Good { digests }, now_us);
+                session.piece_stored(piece, now_us);
+                torrent.is_dirty = true;
+                torrent.note_stored(piece);
+            }
+            Outcome::Bad => session.piece_checked(piece, Verdict::Bad { digests }, now_us),
+            Outcome::Failed(error) => {
+                session.piece_checked(piece, Verdict::Good { digests }, now_us);
+                let kind = match error.kind() {
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
+                    _ => StoreError::Failed,
+                };
+                session.store_failed(piece, kind, now_us);
+                torrent.fail(format!("writing: {error}"));
+            }
+        }
+    }
+
+    fn finished(&mut self, key: u32) {
+        if let Some(torrent) = self.torrents.get_mut(&key)
+            && !torrent.is_finished
+        {
+            torrent.is_finished = true;
+            if torrent.content.is_some() {
+                torrent.announcer.completed(self.now_us);
+            }
+            torrent.shared.enter(Phase::Seeding);
+            torrent.shared.tell(&Event::Finished);
+        }
+    }
+
+    fn want_peers(&mut self, key: u32) {
+        if let Some(torrent) = self.torrents.get_mut(&key) {
+            torrent.announcer.want_peers(self.now_us);
+        }
+    }
+}
