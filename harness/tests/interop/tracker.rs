@@ -1,0 +1,86 @@
+//! The two trackers: opentracker and ours.
+
+use std::fs;
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::content::Place;
+use crate::process::{Process, free_port, wait_for};
+
+/// Which tracker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// opentracker, as Debian builds it.
+    Opentracker,
+    /// `overlab tracker`.
+    Ours,
+}
+
+/// A running tracker.
+pub struct Tracker {
+    process: Process,
+    port: u16,
+    list: PathBuf,
+    kind: Kind,
+}
+
+impl Tracker {
+    /// Starts one on a free port.
+    pub fn start(kind: Kind, place: &Place) -> Self {
+        let port = free_port();
+        let dir = place.dir("tracker");
+        let list = dir.join("white-list");
+        fs::write(&list, "").expect("writable");
+        let process = match kind {
+            Kind::Opentracker => Self::opentracker(port, &dir, &list),
+            Kind::Ours => Self::ours(port),
+        };
+        let tracker = Self { process, port, list, kind };
+        let answers = || TcpStream::connect(("127.0.0.1", port)).is_ok();
+        wait_for("the tracker", answers, || tracker.process.output());
+        tracker
+    }
+
+    /// Debian's build refuses all torrents but those in a list, which it reads
+    /// again on SIGHUP. As root it makes `dir` its root directory first, so
+    /// the list's path is one below that.
+    fn opentracker(port: u16, dir: &std::path::Path, list: &std::path::Path) -> Process {
+        let id = Command::new("id").arg("-u").output().expect("every Unix has id");
+        let root = id.stdout.starts_with(b"0\n");
+        let mut command = Command::new("opentracker");
+        command.args(["-i", "127.0.0.1", "-p", &port.to_string(), "-P", &port.to_string()]);
+        command.arg("-d").arg(dir).arg("-w");
+        if root {
+            command.arg("/white-list");
+        } else {
+            command.arg(list);
+        }
+        Process::start(command, "apt-get install opentracker")
+    }
+
+    fn ours(port: u16) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_overlab"));
+        command.args(["tracker", "--listen", &format!("127.0.0.1:{port}"), "--json", "-"]);
+        Process::start(command, "cargo build")
+    }
+
+    /// Lets it serve this torrent.
+    pub fn allow(&self, info_hash: &str) {
+        if self.kind == Kind::Opentracker {
+            fs::write(&self.list, format!("{info_hash}\n")).expect("writable");
+            let reread = self.process.signal("HUP");
+            assert!(reread, "cannot signal the tracker");
+        }
+    }
+
+    /// Its announce URL over HTTP.
+    pub fn http(&self) -> String {
+        format!("http://127.0.0.1:{}/announce", self.port)
+    }
+
+    /// Its announce URL over UDP.
+    pub fn udp(&self) -> String {
+        format!("udp://127.0.0.1:{}/announce", self.port)
+    }
+}
