@@ -41,6 +41,8 @@ pub struct Job {
     /// Whether the hash was found right already, by the event loop or before a
     /// write that failed.
     pub is_good: bool,
+    /// How often the torrent had been resumed when the job was given.
+    pub resumed: u32,
 }
 
 /// What became of a piece.

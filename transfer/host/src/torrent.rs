@@ -10,6 +10,7 @@ use transfer::{Info, PieceSet};
 use crate::announce::Announcer;
 use crate::assembly::Assemblies;
 use crate::bucket::TokenBucket;
+use crate::disk::Job;
 use crate::settings::AddTorrent;
 use crate::shared::{Event, Phase, Status, TorrentShared, lock};
 use crate::store::{FileStore, Store};
@@ -44,8 +45,13 @@ pub struct Torrent {
     pub has_payload: bool,
     /// Whether all that is wanted is there.
     pub is_finished: bool,
-    /// Whether a store failed, so that nothing is requested.
+    /// Whether a store failed.
     pub is_paused: bool,
+    /// Good pieces that could not be written, to be written when there is room.
+    /// They count as begun, so that soon nothing more is requested.
+    pub unwritten: Vec<Job>,
+    /// How often it was resumed.
+    pub resumed: u32,
     /// Pieces that were stored since the fast-resume file was written.
     pub is_dirty: bool,
     /// Whether all was there at the start: then `completed` is never announced.
@@ -75,6 +81,8 @@ impl Torrent {
             has_payload: false,
             is_finished: false,
             is_paused: false,
+            unwritten: Vec::new(),
+            resumed: 0,
             is_dirty: false,
             was_complete: false,
         }

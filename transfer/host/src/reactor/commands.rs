@@ -13,6 +13,7 @@ use transfer::{Info, PieceSet};
 use super::Reactor;
 use crate::announce::Announcer;
 use crate::check::{self, Found};
+use crate::disk::Job;
 use crate::select;
 use crate::settings::AddTorrent;
 use crate::shared::{Command, Event, Phase, TorrentShared, lock};
@@ -50,16 +51,7 @@ impl Reactor {
             }
             Command::Want(key, file) => self.want(key, file),
             Command::Window(key, pieces) => self.set_window(key, pieces),
-            Command::Resume(key) => {
-                if let Some(torrent) = self.torrents.get_mut(&key) {
-                    torrent.is_paused = false;
-                    if let Some(session) = torrent.session.as_mut() {
-                        session.resume(self.now_us);
-                    }
-                    torrent.enter_session_phase();
-                    self.pending_effects.insert(key);
-                }
-            }
+            Command::Resume(key) => self.resume(key),
             Command::Remove(key) => {
                 // The threads go on without us.
                 drop(self.say_farewell(key));
@@ -230,6 +222,20 @@ impl Reactor {
         }
     }
 
+    fn resume(&mut self, key: u32) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        torrent.is_paused = false;
+        torrent.resumed += 1;
+        if let Some(session) = torrent.session.as_mut() {
+            session.resume(self.now_us);
+        }
+        for job in std::mem::take(&mut torrent.unwritten) {
+            self.disk.give(Job { resumed: torrent.resumed, ..job });
+        }
+        torrent.enter_session_phase();
+        self.pending_effects.insert(key);
+    }
+
     fn want(&mut self, key: u32, file: usize) {
         let now_us = self.now_us;
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
@@ -271,6 +277,9 @@ impl Reactor {
             self.drop_link(id);
         }
         torrent.assemblies.clear(&mut self.pool);
+        for job in std::mem::take(&mut torrent.unwritten) {
+            self.pool.give(job.buffer);
+        }
         self.by_hash.remove(&torrent.shared.info_hash);
         torrent.shared.enter(Phase::Stopped);
     }

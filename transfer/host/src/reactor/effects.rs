@@ -1,8 +1,6 @@
 //! Carrying out what sessions want.
 
-use std::io;
-
-use transfer::session::{Effect, LinkId, StoreError, Verdict};
+use transfer::session::{Effect, LinkId, Verdict};
 use transfer::wire::Message;
 
 use super::Reactor;
@@ -92,6 +90,7 @@ impl Reactor {
             buffer,
             store: content.store.clone(),
             is_good: false,
+            resumed: torrent.resumed,
         });
     }
 
@@ -118,27 +117,33 @@ impl Reactor {
 
     fn finish_job(&mut self, done: Done) {
         let Done { job, outcome, digests } = done;
-        let (key, piece) = (job.torrent, job.piece);
-        self.pool.give(job.buffer);
-        let now_us = self.now_us;
-        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let (key, piece, now_us) = (job.torrent, job.piece, self.now_us);
+        let Some(torrent) = self.torrents.get_mut(&key) else {
+            return self.pool.give(job.buffer);
+        };
         self.pending_effects.insert(key);
-        let Some(session) = torrent.session.as_mut() else { return };
+        let Some(session) = torrent.session.as_mut() else {
+            return self.pool.give(job.buffer);
+        };
         match outcome {
             Outcome::Stored => {
                 session.piece_checked(piece, Verdict::Good { digests }, now_us);
                 session.piece_stored(piece, now_us);
                 torrent.is_dirty = true;
                 torrent.note_stored(piece);
+                self.pool.give(job.buffer);
             }
-            Outcome::Bad => session.piece_checked(piece, Verdict::Bad { digests }, now_us),
+            Outcome::Bad => {
+                session.piece_checked(piece, Verdict::Bad { digests }, now_us);
+                self.pool.give(job.buffer);
+            }
+            Outcome::Failed(_) if job.resumed != torrent.resumed => {
+                // It was tried before the user said that there is room.
+                let resumed = torrent.resumed;
+                self.disk.give(Job { resumed, ..job });
+            }
             Outcome::Failed(error) => {
-                session.piece_checked(piece, Verdict::Good { digests }, now_us);
-                let kind = match error.kind() {
-                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full,
-                    _ => StoreError::Failed,
-                };
-                session.store_failed(piece, kind, now_us);
+                torrent.unwritten.push(job);
                 torrent.fail(format!("writing: {error}"));
             }
         }
