@@ -285,6 +285,19 @@ pub struct Seed {
     pub no_verify: bool,
 }
 
+/// Who wants encryption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EncryptionChoice {
+    /// Nobody: it is refused.
+    Off,
+    /// Others may have it.
+    Allowed,
+    /// We try it first.
+    Preferred,
+    /// No byte in plain.
+    Required,
+}
+
 /// Arguments of `get` and `seed`.
 #[derive(Args, Debug)]
 pub struct Transfer {
@@ -301,6 +314,9 @@ pub struct Transfer {
     /// A peer to begin with; repeatable
     #[arg(long = "peer", env = "OVERLAB_PEER", value_delimiter = ',', value_name = "ADDR")]
     pub peers: Vec<String>,
+    /// Hide the connections from gateways: off, allowed, preferred or required
+    #[arg(long, env = "OVERLAB_ENCRYPTION", default_value = "allowed", value_name = "WHEN")]
+    pub encryption: EncryptionChoice,
     /// Send no faster than this, such as 500kB/s or 2MiB/s
     #[arg(long, env = "OVERLAB_MAX_UPLOAD", value_name = "RATE")]
     pub max_upload: Option<String>,

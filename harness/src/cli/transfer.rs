@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ::transfer::Magnet;
 use ::transfer::metainfo::{Limits, Metainfo};
+use ::transfer::mse::Encryption;
 use ::transfer::session::{PieceOrder, SessionConfig};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use transfer_host::{
     TorrentHandle,
 };
 
-use super::args::{Common, Transfer};
+use super::args::{Common, EncryptionChoice, Transfer};
 use super::error::CliError;
 use super::{output, scenario, sizes};
 use crate::report::figures;
@@ -49,9 +50,9 @@ pub struct Wish {
 }
 
 /// How often the bar is drawn, and interruptions are looked for.
-const TICK: Duration = Duration::from_millis(200);
+const TICK: Duration = Duration::from_millis(100);
 /// Between two events of progress.
-const PROGRESS: Duration = Duration::from_secs(1);
+const PROGRESS: Duration = Duration::from_millis(200);
 /// The most bytes of a .torrent file.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
@@ -80,7 +81,6 @@ pub fn run(
         "kind": wish.goal.name(),
         "version": env!("CARGO_PKG_VERSION"),
         "info_hash": add.origin.info_hash().to_string(),
-        "listen": client.listen_addrs().iter().map(ToString::to_string).collect::<Vec<_>>(),
     }))?;
     let listen: Vec<String> = client.listen_addrs().iter().map(ToString::to_string).collect();
     tracing::info!("accepting connections on {}", listen.join(", "));
@@ -90,6 +90,7 @@ pub fn run(
         ends,
         handle,
         journal,
+        listen,
         bar: Bar::new(common),
         common,
         started,
@@ -146,6 +147,7 @@ struct Run<'a> {
     ends: Ends,
     handle: TorrentHandle,
     journal: Journal,
+    listen: Vec<String>,
     bar: Bar,
     common: &'a Common,
     started: Instant,
@@ -194,6 +196,7 @@ impl Run<'_> {
                      `overlab get` fetches the rest"
                 )));
             }
+            Event::Checked { .. } => self.listening()?,
             Event::Finished => {
                 self.finished.get_or_insert_with(Instant::now);
                 return Ok(self.goal == Goal::Get && self.ends.when_done);
@@ -201,6 +204,19 @@ impl Run<'_> {
             _ => {}
         }
         Ok(false)
+    }
+
+    /// Says that peers are taken, and what is there.
+    fn listening(&mut self) -> Result<(), CliError> {
+        let progress = self.handle.status().map(|status| status.progress).unwrap_or_default();
+        let listen = &self.listen;
+        self.journal.write(json!({
+            "event": "listening",
+            "addresses": listen,
+            "pieces": progress.pieces,
+            "have": progress.have,
+            "have_bytes": progress.have_bytes,
+        }))
     }
 
     /// Draws the bar. Returns whether the goal is reached.
@@ -243,7 +259,7 @@ impl Run<'_> {
             "complete": is_complete,
             "pieces": progress.pieces,
             "have": progress.have,
-            "have_bytes": progress.have_bytes,
+            "stored_bytes": progress.have_bytes,
             "missing_bytes": progress.missing_bytes,
             "downloaded_bytes": traffic.downloaded,
             "uploaded_bytes": traffic.uploaded,
@@ -278,6 +294,12 @@ fn settings(args: &Transfer, common: &Common) -> Result<Settings, CliError> {
             settings.listen.extend(listen_addrs(text)?);
         }
     }
+    settings.encryption = match args.encryption {
+        EncryptionChoice::Off => Encryption::Off,
+        EncryptionChoice::Allowed => Encryption::Allowed,
+        EncryptionChoice::Preferred => Encryption::Preferred,
+        EncryptionChoice::Required => Encryption::Required,
+    };
     if let Some(text) = &args.max_download {
         settings.max_download = Some(sizes::rate("--max-download", text)?);
     }
@@ -352,7 +374,7 @@ fn event_json(event: &Event) -> Value {
         }
         Event::FirstPayload => json!({ "event": "first_payload" }),
         Event::Finished => json!({ "event": "finished" }),
-        Event::Banned(peer) => json!({ "event": "banned", "peer": peer }),
+        Event::Banned(peer) => json!({ "event": "banned", "address": peer }),
         Event::Announced { url, peers } => {
             json!({ "event": "announced", "url": url, "peers": peers })
         }
@@ -367,7 +389,7 @@ fn progress_json(status: &Status) -> Value {
         "phase": phase_name(status.phase),
         "pieces": status.progress.pieces,
         "have": status.progress.have,
-        "have_bytes": status.progress.have_bytes,
+        "stored_bytes": status.progress.have_bytes,
         "missing_bytes": status.progress.missing_bytes,
         "downloaded_bytes": status.traffic.downloaded,
         "uploaded_bytes": status.traffic.uploaded,

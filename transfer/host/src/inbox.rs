@@ -12,6 +12,7 @@ use std::fmt;
 use std::io::{self, IoSliceMut, Read};
 
 use smallvec::SmallVec;
+use transfer::mse::Rc4;
 use transfer::session::{Admission, LinkId, Session};
 use transfer::wire::{self, Frame, Limits, WireError};
 use transfer::{BLOCK_LEN, Block};
@@ -37,6 +38,7 @@ pub struct Inbox {
     end: usize,
     current: Option<Current>,
     expected: VecDeque<Block>,
+    cipher: Option<Rc4>,
 }
 
 /// The block whose bytes come next.
@@ -118,6 +120,16 @@ struct Forecast {
 type Headers = [u8; BLOCK_HEADER_LEN * FORECAST];
 
 impl Inbox {
+    /// From now on what is received is decrypted.
+    pub fn decrypt_with(&mut self, cipher: Rc4) {
+        self.cipher = Some(cipher);
+    }
+
+    /// Adds bytes that were received, and decrypted, elsewhere.
+    pub fn preload(&mut self, bytes: &[u8]) {
+        self.append(bytes);
+    }
+
     /// Notes a request, whose answer is expected after those of all before it.
     pub fn expect(&mut self, block: Block) {
         if self.expected.len() == MAX_EXPECTED {
@@ -170,6 +182,7 @@ impl Inbox {
         if n == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        self.decrypt(self.end, n);
         self.end += n;
         Ok((n, n == room))
     }
@@ -280,7 +293,7 @@ impl Inbox {
         let result = match read {
             Ok((0, _)) => Err(ReceiveError::Io(io::ErrorKind::UnexpectedEof.into())),
             Ok((n, full)) => {
-                self.walk(n, &mut forecast, &headers, desk).map(|parse| (n, full, parse))
+                self.walk(n, &mut forecast, &mut headers, desk).map(|parse| (n, full, parse))
             }
             Err(error) => Err(ReceiveError::Io(error)),
         };
@@ -298,11 +311,11 @@ impl Inbox {
         &mut self,
         received: usize,
         forecast: &mut Forecast,
-        headers: &Headers,
+        headers: &mut [u8],
         desk: &mut Desk<'_>,
     ) -> Result<bool, ReceiveError> {
         let mut left = received;
-        let mut headers: &[u8] = headers;
+        let mut headers = headers;
         for at in 0..forecast.stretches.len() {
             if left == 0 {
                 break;
@@ -310,10 +323,19 @@ impl Inbox {
             let stretch = forecast.stretches[at];
             let here = left.min(stretch.len());
             match stretch {
-                Stretch::Payload { .. } => self.advance(here, &mut forecast.taken, desk),
+                Stretch::Payload { slot, from, .. } => {
+                    if let Some(cipher) = &mut self.cipher {
+                        let bytes = forecast.taken[slot].1.buffer(desk.pool).bytes_mut();
+                        cipher.apply(&mut bytes[from..from + here]);
+                    }
+                    self.advance(here, &mut forecast.taken, desk);
+                }
                 Stretch::Header { block, len } => {
-                    let (header, later) = headers.split_at(len);
-                    let came = &header[..here];
+                    let (header, later) = headers.split_at_mut(len);
+                    let came = &mut header[..here];
+                    if let Some(cipher) = &mut self.cipher {
+                        cipher.apply(came);
+                    }
                     let expected = &block_header(&block)[BLOCK_HEADER_LEN - len..];
                     if here < len || came != expected {
                         self.append(came);
@@ -326,13 +348,9 @@ impl Inbox {
                     self.expected.pop_front();
                     self.begin(block, &mut forecast.taken, desk)?;
                     if self.current.is_some_and(|current| current.discard) {
-                        let len = self.drop_payload(left - here);
-                        if len < left - here {
-                            // The stretch of its payload is over.
-                            self.spill(left - here - len, at + 2, forecast, later);
-                            return Ok(true);
-                        }
-                        return Ok(false);
+                        // What is left is read in the ordinary way, which drops it.
+                        self.spill(left - here, at + 1, forecast, headers);
+                        return Ok(true);
                     }
                 }
             }
@@ -355,6 +373,7 @@ impl Inbox {
     /// Copies to the buffer what lies in the places of stretches from `at` on.
     fn spill(&mut self, mut left: usize, at: usize, forecast: &Forecast, headers: &[u8]) {
         let mut headers = headers;
+        let begin = self.end - self.start;
         for stretch in &forecast.stretches[at..] {
             let here = left.min(stretch.len());
             match *stretch {
@@ -370,6 +389,14 @@ impl Inbox {
                 }
             }
             left -= here;
+        }
+        let from = self.start + begin;
+        self.decrypt(from, self.end - from);
+    }
+
+    fn decrypt(&mut self, from: usize, len: usize) {
+        if let Some(cipher) = &mut self.cipher {
+            cipher.apply(&mut self.buffer[from..from + len]);
         }
     }
 
@@ -447,6 +474,9 @@ impl Inbox {
         let n = stream.read(&mut waste[..room]).map_err(ReceiveError::Io)?;
         if n == 0 {
             return Err(ReceiveError::Io(io::ErrorKind::UnexpectedEof.into()));
+        }
+        if let Some(cipher) = &mut self.cipher {
+            cipher.apply(&mut waste[..n]);
         }
         self.drop_payload(n);
         Ok((n, n == room))

@@ -1,10 +1,15 @@
 //! One connection: its socket, and the bytes that are on their way.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 use transfer::BLOCK_LEN;
+use transfer::InfoHash;
+use transfer::mse::{
+    Accepted, Encryption, Established, Initiator, Methods, MseError, Responder, Seed, TorrentTag,
+};
+use transfer::wire::Handshake;
 
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
@@ -22,8 +27,32 @@ pub enum Stage {
     Closing,
 }
 
-/// One connection.
+/// How far the encryption of a connection is agreed on.
+pub enum Cloak {
+    /// It goes in plain, or both sides have their ciphers.
+    Settled {
+        /// Whether the encryption handshake was gone through.
+        encrypted: bool,
+    },
+    /// We connected and asked for it.
+    Asking(Box<Initiator>),
+    /// The peer connected, and its first bytes say whether it wants it.
+    Listening(Box<Responder>),
+}
+
+/// Why a handshake does not go on.
 #[derive(Debug)]
+pub enum HandshakeError {
+    /// The connection says so.
+    Io(io::Error),
+    /// The encryption handshake failed.
+    Cloak(MseError),
+}
+
+/// Read at a time while encryption is agreed on, in bytes.
+const CLOAK_READ_LEN: usize = 2048;
+
+/// One connection.
 pub struct Link {
     /// The socket.
     pub stream: TcpStream,
@@ -47,6 +76,14 @@ pub struct Link {
     pub send_throttled: bool,
     /// Whether it stands in the list of those with something to do.
     pub queued: bool,
+    /// How far the encryption is agreed on.
+    pub cloak: Cloak,
+    /// Whether we connected and asked for encryption.
+    pub asked_for_encryption: bool,
+    /// Whether the other way, in plain or encrypted, was tried before.
+    pub is_second_try: bool,
+    /// Whether the peer has said anything.
+    pub has_heard: bool,
     /// Whether our handshake is sent or on its way.
     pub greeted: bool,
     /// When it must be open, in microseconds.
@@ -68,6 +105,7 @@ impl Link {
         stream: TcpStream,
         addr: SocketAddr,
         torrent: Option<u32>,
+        cloak: Cloak,
         deadline_us: u64,
     ) -> Self {
         let incoming = torrent.is_none();
@@ -83,6 +121,10 @@ impl Link {
             receive_throttled: false,
             send_throttled: false,
             queued: false,
+            asked_for_encryption: !incoming && matches!(cloak, Cloak::Settled { encrypted: true }),
+            cloak,
+            is_second_try: false,
+            has_heard: false,
             greeted: false,
             deadline_us,
             inbox: Inbox::default(),
@@ -138,5 +180,85 @@ impl Link {
             }
         }
         Ok(sent)
+    }
+
+    /// Sends our handshake first, since we connected: in plain, or within the
+    /// encryption handshake.
+    pub fn greet_first(&mut self, ours: &Handshake, policy: Encryption, seed: Seed) {
+        self.greeted = true;
+        if self.asked_for_encryption {
+            let offer = policy.offer().unwrap_or(Methods::BOTH);
+            let mut out = Vec::new();
+            let asking = Initiator::new(ours.info_hash, offer, &ours.encode(), seed, &mut out);
+            self.outbox.push_bytes(&out);
+            self.cloak = Cloak::Asking(Box::new(asking));
+        } else {
+            self.outbox.push_bytes(&ours.encode());
+        }
+    }
+
+    /// Receives what there is of handshakes. `find` says which torrent has a tag.
+    ///
+    /// # Errors
+    /// When the connection is gone, has nothing more now (`WouldBlock`), or the
+    /// encryption handshake fails.
+    pub fn receive_handshake(
+        &mut self,
+        find: impl Fn(TorrentTag) -> Option<InfoHash>,
+    ) -> Result<(), HandshakeError> {
+        while self.readable && !matches!(self.cloak, Cloak::Settled { .. }) {
+            let mut bytes = [0; CLOAK_READ_LEN];
+            // A handshake in plain is read alone, so that what follows it is
+            // received well.
+            let room = match self.cloak {
+                Cloak::Listening(_) if !self.has_heard => Handshake::LEN,
+                _ => CLOAK_READ_LEN,
+            };
+            let n = self.stream.read(&mut bytes[..room]).map_err(HandshakeError::Io)?;
+            if n == 0 {
+                return Err(HandshakeError::Io(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.has_heard = true;
+            self.uncloak(&bytes[..n], &find).map_err(HandshakeError::Cloak)?;
+        }
+        let missing = Handshake::LEN.saturating_sub(self.inbox.waiting().len());
+        if self.readable && missing > 0 {
+            self.inbox.fill(&mut self.stream, missing).map_err(HandshakeError::Io)?;
+            self.has_heard = true;
+        }
+        Ok(())
+    }
+
+    /// Passes bytes to the encryption handshake.
+    fn uncloak(
+        &mut self,
+        bytes: &[u8],
+        find: impl Fn(TorrentTag) -> Option<InfoHash>,
+    ) -> Result<(), MseError> {
+        let mut out = Vec::new();
+        let accepted = match &mut self.cloak {
+            Cloak::Settled { .. } => return Ok(()),
+            Cloak::Asking(asking) => asking.receive(bytes, &mut out)?.map(Accepted::Encrypted),
+            Cloak::Listening(listening) => listening.receive(bytes, find, &mut out)?,
+        };
+        self.outbox.push_bytes(&out);
+        match accepted {
+            None => {}
+            Some(Accepted::Plain(received)) => {
+                self.cloak = Cloak::Settled { encrypted: false };
+                self.inbox.preload(&received);
+            }
+            Some(Accepted::Encrypted(established)) => self.established(established),
+        }
+        Ok(())
+    }
+
+    fn established(&mut self, established: Established) {
+        self.cloak = Cloak::Settled { encrypted: established.ciphers.is_some() };
+        self.inbox.preload(&established.received);
+        if let Some(ciphers) = established.ciphers {
+            self.inbox.decrypt_with(ciphers.receive);
+            self.outbox.encrypt_with(ciphers.send);
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSliceMut, Write};
 
 use transfer::Block;
+use transfer::mse::Rc4;
 use transfer::wire::Message;
 
 use crate::store::Store;
@@ -20,6 +21,7 @@ pub struct Outbox {
     sent_total: u64,
     /// Blocks that are in the buffer, and after which byte each is sent.
     blocks: VecDeque<(u64, Block)>,
+    cipher: Option<Rc4>,
 }
 
 /// A `piece` message before its block (BEP 3).
@@ -39,10 +41,22 @@ impl Outbox {
         self.end - self.start
     }
 
+    /// From now on what is added is encrypted.
+    pub fn encrypt_with(&mut self, cipher: Rc4) {
+        self.cipher = Some(cipher);
+    }
+
     /// Adds bytes.
     pub fn push_bytes(&mut self, bytes: &[u8]) {
         let from = self.reserve(bytes.len());
         self.buffer[from..from + bytes.len()].copy_from_slice(bytes);
+        self.encrypt(from, bytes.len());
+    }
+
+    fn encrypt(&mut self, from: usize, len: usize) {
+        if let Some(cipher) = &mut self.cipher {
+            cipher.apply(&mut self.buffer[from..from + len]);
+        }
     }
 
     /// Adds a message.
@@ -95,6 +109,7 @@ impl Outbox {
             self.end = from;
             return Err(error);
         }
+        self.encrypt(from, len);
         let mut at = queued_total;
         for block in blocks {
             at += (BLOCK_HEADER_LEN + block.len as usize) as u64;

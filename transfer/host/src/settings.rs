@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use transfer::mse::Encryption;
 use transfer::session::SessionConfig;
 use transfer::{Info, InfoHash, Metainfo};
 
@@ -25,6 +26,8 @@ pub struct Settings {
     /// Bytes of the pieces that are being received, hashed and written, for each
     /// torrent (8 MiB); but always two pieces.
     pub buffer_bytes: usize,
+    /// Who wants encryption.
+    pub encryption: Encryption,
     /// From what random numbers are drawn; none: from the system.
     pub seed: Option<u64>,
 }
@@ -38,6 +41,7 @@ impl Default for Settings {
             max_links: 500,
             max_half_open: 50,
             buffer_bytes: 8 << 20,
+            encryption: Encryption::default(),
             seed: None,
         }
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use sha1::{Digest, Sha1};
 use transfer::metainfo::InfoDraft;
+use transfer::mse::Encryption;
 use transfer::{FileEntry, FilePath, Info, Layout, Metainfo};
 use transfer_host::store::{MemoryStore, Store, SyntheticStore};
 use transfer_host::{
@@ -88,6 +89,29 @@ fn a_folder_of_files_is_fetched() {
     assert!(events.contains(&Event::FirstPayload) && events.contains(&Event::Finished));
     seeder.stop();
     leecher.stop();
+}
+
+/// Also when we connect in plain first, since encryption is merely allowed.
+#[test]
+fn encryption_is_agreed_on() {
+    let (metainfo, store) = metainfo(11, 32_768, &[("file", 1_000_003)]);
+    for (ours, theirs, encrypted) in [
+        (Encryption::Required, Encryption::Required, true),
+        (Encryption::Preferred, Encryption::Preferred, true),
+        (Encryption::Allowed, Encryption::Required, true),
+        (Encryption::Preferred, Encryption::Off, false),
+        (Encryption::Allowed, Encryption::Allowed, false),
+    ] {
+        let seeder = client_with(Settings { encryption: theirs, ..Settings::default() });
+        let leecher = client_with(Settings { encryption: ours, ..Settings::default() });
+        let seeding = seed(&seeder, &metainfo, store);
+        let place = tempfile::tempdir().unwrap();
+        let handle = leecher.add(leech(&metainfo, place.path(), &seeder)).unwrap();
+        handle.wait_finished(Some(PATIENCE)).unwrap();
+        assert_file(place.path(), &metainfo.info, 0, &store);
+        let peers = seeding.status().unwrap().peers;
+        assert!(peers.iter().all(|peer| peer.encrypted == encrypted), "{ours:?} {theirs:?}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::mpsc::Sender;
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use transfer::metainfo::Limits as MetainfoLimits;
+use transfer::mse::TorrentTag;
 use transfer::session::{Geometry, Session, SessionConfig, Source, Torrent as SessionTorrent};
 use transfer::{Info, PieceSet};
 
@@ -80,6 +81,7 @@ impl Reactor {
         let key = self.next_torrent;
         self.next_torrent += 1;
         self.by_hash.insert(info_hash, key);
+        self.by_tag.insert(TorrentTag::of(info_hash), info_hash);
         let announcer = Announcer::new(setup.origin.trackers(), &mut self.rng);
         let mut torrent = Torrent::new(setup, shared, announcer, self.now_us);
         let info = torrent.setup.origin.info();
@@ -281,6 +283,7 @@ impl Reactor {
             self.pool.give(job.buffer);
         }
         self.by_hash.remove(&torrent.shared.info_hash);
+        self.by_tag.remove(&TorrentTag::of(torrent.shared.info_hash));
         torrent.shared.enter(Phase::Stopped);
     }
 

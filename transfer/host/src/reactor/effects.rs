@@ -1,6 +1,6 @@
 //! Carrying out what sessions want.
 
-use transfer::session::{Effect, LinkId, Verdict};
+use transfer::session::{Banned, Effect, LinkId, Verdict};
 use transfer::wire::Message;
 
 use super::Reactor;
@@ -47,8 +47,12 @@ impl Reactor {
             Effect::DhtNode(_) => {}
             Effect::Ban(who) => {
                 if let Some(torrent) = self.torrents.get(&key) {
-                    tracing::info!("banned: {who:?}");
-                    torrent.shared.tell(&Event::Banned(format!("{who:?}")));
+                    let who = match who {
+                        Banned::Address(ip) => ip.to_string(),
+                        Banned::Port(addr) => addr.to_string(),
+                    };
+                    tracing::info!("banned: {who}");
+                    torrent.shared.tell(&Event::Banned(who));
                 }
             }
         }

@@ -5,14 +5,16 @@ use std::net::SocketAddr;
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Token};
+use rand::RngExt;
 use socket2::{Domain, Protocol, Socket, Type};
 use transfer::Block;
+use transfer::mse::{MseError, Responder, Seed};
 use transfer::session::{LinkId, StoreError};
 use transfer::wire::{Handshake, Reserved};
 
 use super::{Reactor, SWEEP_US};
 use crate::inbox::{Desk, ReceiveError};
-use crate::link::{Link, Stage, TURN_BYTES};
+use crate::link::{Cloak, HandshakeError, Link, Stage, TURN_BYTES};
 use crate::outbox::MAX_WAITING_BYTES;
 
 /// How long connecting and handshakes may take.
@@ -45,6 +47,7 @@ pub fn listen_on(addr: SocketAddr) -> io::Result<TcpListener> {
 enum End {
     Io(io::Error),
     Protocol(ReceiveError),
+    Cloak(MseError),
     UnknownTorrent,
 }
 
@@ -53,6 +56,7 @@ impl std::fmt::Display for End {
         match self {
             Self::Io(error) => error.fmt(f),
             Self::Protocol(error) => error.fmt(f),
+            Self::Cloak(error) => write!(f, "encryption: {error}"),
             Self::UnknownTorrent => f.write_str("it asks for a torrent that is not here"),
         }
     }
@@ -71,7 +75,8 @@ impl Reactor {
             match listener.accept() {
                 Ok((stream, addr)) => {
                     if self.open_links() < self.settings.max_links {
-                        self.add_link(stream, addr, None);
+                        let responder = Responder::new(self.settings.encryption, self.mse_seed());
+                        self.add_link(stream, addr, None, Cloak::Listening(Box::new(responder)));
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
@@ -116,7 +121,8 @@ impl Reactor {
         match TcpStream::connect(addr) {
             Ok(stream) => {
                 self.half_open += 1;
-                self.add_link(stream, addr, Some(torrent));
+                let encrypted = self.settings.encryption.offer().is_some();
+                self.add_link(stream, addr, Some(torrent), Cloak::Settled { encrypted });
             }
             Err(error) => {
                 tracing::debug!("{addr}: {error}");
@@ -141,7 +147,13 @@ impl Reactor {
         }
     }
 
-    fn add_link(&mut self, mut stream: TcpStream, addr: SocketAddr, torrent: Option<u32>) {
+    fn add_link(
+        &mut self,
+        mut stream: TcpStream,
+        addr: SocketAddr,
+        torrent: Option<u32>,
+        cloak: Cloak,
+    ) -> u32 {
         let id = self.free_links.pop().unwrap_or_else(|| {
             self.links.push(None);
             (self.links.len() - 1) as u32
@@ -149,7 +161,7 @@ impl Reactor {
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registered = self.poll.registry().register(&mut stream, Token(id as usize), interest);
         let deadline_us = self.now_us + OPENING_US;
-        let link = Link::new(stream, addr, torrent, deadline_us);
+        let link = Link::new(stream, addr, torrent, cloak, deadline_us);
         self.next_sweep_us = self.next_sweep_us.min(self.now_us + SWEEP_US);
         self.links[id as usize] = Some(link);
         if let Some(torrent) = torrent.and_then(|key| self.torrents.get_mut(&key)) {
@@ -159,6 +171,7 @@ impl Reactor {
             Ok(()) => self.make_ready(id),
             Err(error) => self.end(id, &End::Io(error)),
         }
+        id
     }
 
     pub(super) fn socket_ready(&mut self, id: u32, readable: bool, writable: bool, closed: bool) {
@@ -204,6 +217,7 @@ impl Reactor {
 
     fn turn_connecting(&mut self, id: u32) -> Result<(), End> {
         let ours = self.handshake_for(id);
+        let seed = self.mse_seed();
         let Some(link) = self.links.get_mut(id as usize).and_then(Option::as_mut) else {
             return Ok(());
         };
@@ -217,8 +231,7 @@ impl Reactor {
         link.readable = true;
         link.stream.set_nodelay(true)?;
         if let Some(ours) = ours {
-            link.outbox.push_bytes(&ours.encode());
-            link.greeted = true;
+            link.greet_first(&ours, self.settings.encryption, seed);
         }
         self.connect_more();
         self.turn_handshake(id)
@@ -231,18 +244,18 @@ impl Reactor {
     }
 
     fn turn_handshake(&mut self, id: u32) -> Result<(), End> {
+        let tags = &self.by_tag;
         let Some(link) = self.links.get_mut(id as usize).and_then(Option::as_mut) else {
             return Ok(());
         };
-        // No more than the handshakes, so that what follows is received well.
-        let missing = Handshake::LEN.saturating_sub(link.inbox.waiting().len());
-        if link.readable && missing > 0 {
-            match link.inbox.fill(&mut link.stream, missing) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => link.readable = false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+        match link.receive_handshake(|tag| tags.get(&tag).copied()) {
+            Ok(()) => {}
+            Err(HandshakeError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                link.readable = false;
             }
+            Err(HandshakeError::Io(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(HandshakeError::Io(error)) => return Err(error.into()),
+            Err(HandshakeError::Cloak(error)) => return Err(End::Cloak(error)),
         }
         self.answer_handshake(id)?;
         let Some(link) = self.links.get_mut(id as usize).and_then(Option::as_mut) else {
@@ -261,7 +274,8 @@ impl Reactor {
         link.inbox.consume(Handshake::LEN);
         link.stage = Stage::Open;
         let (addr, incoming) = (link.addr, link.incoming);
-        session.link_opened(LinkId(id), addr, incoming, &handshake, false, self.now_us);
+        let encrypted = matches!(link.cloak, Cloak::Settled { encrypted: true });
+        session.link_opened(LinkId(id), addr, incoming, &handshake, encrypted, self.now_us);
         self.pending_effects.insert(key);
         Ok(())
     }
@@ -275,7 +289,7 @@ impl Reactor {
         let Some(head) = link.inbox.waiting().first_chunk::<{ Handshake::HEAD_LEN }>() else {
             return Ok(());
         };
-        if link.greeted {
+        if link.greeted || !matches!(link.cloak, Cloak::Settled { .. }) {
             return Ok(());
         }
         let (_, info_hash) = Handshake::decode_head(head)
@@ -450,13 +464,54 @@ impl Reactor {
             match stage {
                 Stage::Open | Stage::Closing => session.link_closed(LinkId(id), self.now_us),
                 Stage::Connecting | Stage::Handshake if !incoming => {
-                    session.connect_failed(addr, self.now_us);
+                    if let Some(key) = key
+                        && self.try_other_way(id)
+                    {
+                        tracing::debug!("{addr}: once more, the other way, for torrent {key}");
+                        return;
+                    }
+                    if let Some(session) =
+                        key.and_then(|key| self.torrents.get_mut(&key)?.session.as_mut())
+                    {
+                        session.connect_failed(addr, self.now_us);
+                    }
                 }
                 Stage::Connecting | Stage::Handshake => {}
             }
             self.pending_effects.extend(key);
         }
         self.drop_link(id);
+    }
+
+    /// Connects again to a peer that ended our handshake without a word: in plain
+    /// if it was encrypted, encrypted if it was in plain, once. Returns whether
+    /// there is such a second try, which has then taken the first one's place.
+    fn try_other_way(&mut self, id: u32) -> bool {
+        let Some(link) = self.links.get(id as usize).and_then(Option::as_ref) else { return false };
+        let policy = self.settings.encryption;
+        let was_encrypted = link.asked_for_encryption;
+        let is_allowed =
+            if was_encrypted { policy.accepts_plain() } else { policy.accepts_encrypted() };
+        if link.stage != Stage::Handshake || link.has_heard || link.is_second_try || !is_allowed {
+            return false;
+        }
+        let (addr, torrent) = (link.addr, link.torrent);
+        let Ok(stream) = TcpStream::connect(addr) else { return false };
+        self.drop_link(id);
+        self.half_open += 1;
+        let cloak = Cloak::Settled { encrypted: !was_encrypted };
+        let again = self.add_link(stream, addr, torrent, cloak);
+        if let Some(link) = self.links.get_mut(again as usize).and_then(Option::as_mut) {
+            link.is_second_try = true;
+        }
+        true
+    }
+
+    /// What an encryption handshake draws its secret from.
+    fn mse_seed(&mut self) -> Seed {
+        let mut seed = [0; 32];
+        self.rng.fill(&mut seed);
+        Seed(seed)
     }
 
     /// Closes a connection that the session has forgotten.

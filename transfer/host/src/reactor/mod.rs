@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rand_xoshiro::Xoshiro256PlusPlus;
+use transfer::mse::TorrentTag;
 use transfer::{InfoHash, PeerId};
 
 use crate::bucket::TokenBucket;
@@ -62,6 +63,8 @@ pub struct Reactor {
     throttled_until_us: u64,
     torrents: BTreeMap<u32, Torrent>,
     by_hash: BTreeMap<InfoHash, u32>,
+    /// By what names them before the encryption is agreed on.
+    by_tag: BTreeMap<TorrentTag, InfoHash>,
     next_torrent: u32,
     disk: Disk,
     done: Vec<Done>,
@@ -106,6 +109,7 @@ impl Reactor {
             throttled_until_us: u64::MAX,
             torrents: BTreeMap::new(),
             by_hash: BTreeMap::new(),
+            by_tag: BTreeMap::new(),
             next_torrent: 0,
             disk: Disk::start(waker)?,
             done: Vec::new(),
