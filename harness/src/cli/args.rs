@@ -87,6 +87,8 @@ pub enum Command {
     Tracker(Tracker),
     /// Check every law and invariant, and that a run repeats to the bit
     Check(Check),
+    /// Make, show and check torrents
+    Torrent(super::torrent::Torrent),
     /// List overlays, latency models and scenarios
     List,
     /// Explain an overlay, its parameters and its theory

@@ -15,6 +15,7 @@ mod seed;
 mod settings;
 mod sim;
 mod sizes;
+mod torrent;
 mod tracker;
 mod transfer;
 
@@ -52,6 +53,7 @@ fn run(cli: &Cli, interrupted: &Arc<AtomicBool>) -> Result<(), CliError> {
         Command::Seed(args) => seed::run(args, common, interrupted),
         Command::Tracker(args) => tracker::run(args, common, interrupted),
         Command::Check(args) => check::run(args, common, interrupted),
+        Command::Torrent(args) => torrent::run(args, common, interrupted),
         Command::List => list::run(),
         Command::Explain(args) => explain::run(&args.topic, common),
         Command::Completions { shell } => {

@@ -60,11 +60,12 @@ pub fn json(document: &Document) -> String {
 ///
 /// # Errors
 /// With the path, the step and the system's reason.
-pub fn write(path: &Path, contents: &str) -> Result<(), OutputError> {
+pub fn write(path: &Path, contents: impl AsRef<[u8]>) -> Result<(), OutputError> {
+    let contents = contents.as_ref();
     let fail = |doing| move |source| OutputError { path: path.to_path_buf(), doing, source };
     if path == Path::new("-") {
         let mut out = io::stdout().lock();
-        return match out.write_all(contents.as_bytes()).and_then(|()| out.flush()) {
+        return match out.write_all(contents).and_then(|()| out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result.map_err(fail("writing to standard output")),
         };
@@ -101,9 +102,9 @@ pub fn write(path: &Path, contents: &str) -> Result<(), OutputError> {
     written
 }
 
-fn fill(path: &Path, contents: &str) -> io::Result<()> {
+fn fill(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
-    file.write_all(contents.as_bytes())?;
+    file.write_all(contents)?;
     file.sync_all()
 }
 

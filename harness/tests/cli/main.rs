@@ -7,3 +7,4 @@ mod everyday;
 mod interrupts;
 mod json;
 mod tool;
+mod torrent;
