@@ -13,4 +13,5 @@ pub mod registry;
 pub mod report;
 pub mod sim;
 pub mod stats;
+pub mod swarm;
 pub mod workload;

@@ -111,6 +111,8 @@ pub struct SessionConfig {
     pub seed_choking: SeedChoking,
     /// Peers that are unchoked at a time, the optimistic one among them (4).
     pub upload_slots: u16,
+    /// Pieces that a newcomer may have although it is choked (10: BEP 6).
+    pub allowed_fast: u16,
     /// How often it is decided anew who is unchoked, in microseconds (10 s).
     pub choke_interval_us: u64,
     /// How long the optimistic unchoke stays, in microseconds (30 s).
@@ -167,6 +169,7 @@ impl Default for SessionConfig {
             leech_choking: LeechChoking::default(),
             seed_choking: SeedChoking::default(),
             upload_slots: 4,
+            allowed_fast: 10,
             choke_interval_us: 10 * SECOND_US,
             optimistic_interval_us: 30 * SECOND_US,
             snub_us: 60 * SECOND_US,

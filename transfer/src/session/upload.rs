@@ -6,9 +6,6 @@ use super::{LeechChoking, Session};
 use crate::block::Block;
 use crate::wire::{Message, allowed_fast};
 
-/// Pieces that a newcomer may have although it is choked (BEP 6).
-const ALLOWED_FAST: usize = 10;
-
 impl Session {
     /// The next block to send to a peer, if there is any. The host asks when
     /// its socket takes more, so that a cancel or a choke still finds it here.
@@ -167,10 +164,15 @@ impl Session {
         let pieces = picker.geometry().pieces();
         let Some(peer) = self.peer(link) else { return };
         let serves = self.config.leech_choking != LeechChoking::FreeRider;
-        if !serves || !peer.fast || peer.have.count() >= ALLOWED_FAST as u32 || pieces == 0 {
+        if !serves
+            || !peer.fast
+            || peer.have.count() >= u32::from(self.config.allowed_fast)
+            || pieces == 0
+        {
             return;
         }
-        let mut allowed = allowed_fast(self.info_hash, peer.addr.ip(), pieces, ALLOWED_FAST);
+        let count = usize::from(self.config.allowed_fast);
+        let mut allowed = allowed_fast(self.info_hash, peer.addr.ip(), pieces, count);
         allowed.retain(|&piece| picker.have().contains(piece));
         for &piece in &allowed {
             self.send(link, Message::AllowedFast(piece), now_us);
