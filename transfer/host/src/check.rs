@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sha1::{Digest, Sha1};
 use transfer::{Info, PieceSet};
 
+use crate::resume;
 use crate::select;
 use crate::settings::{AddTorrent, Checking, Held, Place};
 use crate::store::{FileStore, Store};
@@ -38,12 +39,13 @@ pub fn check(info: &Info, store: &dyn Store, threads: usize) -> io::Result<Piece
     let work = || -> io::Result<Vec<u32>> {
         let mut good = Vec::new();
         let mut buffer = Vec::new();
+        let mut zeros = Zeros::default();
         loop {
             let piece = next.fetch_add(1, Ordering::Relaxed);
             if piece >= pieces {
                 return Ok(good);
             }
-            if is_good(info, store, piece, &mut buffer)? {
+            if is_good(info, store, piece, &mut buffer, &mut zeros)? {
                 good.push(piece);
             }
         }
@@ -66,21 +68,43 @@ pub fn check(info: &Info, store: &dyn Store, threads: usize) -> io::Result<Piece
 }
 
 /// Whether a piece is there and has the hash that it must have.
-fn is_good(info: &Info, store: &dyn Store, piece: u32, buffer: &mut Vec<u8>) -> io::Result<bool> {
+fn is_good(
+    info: &Info,
+    store: &dyn Store,
+    piece: u32,
+    buffer: &mut Vec<u8>,
+    zeros: &mut Zeros,
+) -> io::Result<bool> {
     let layout = info.layout();
     let (offset, len) = (layout.piece_offset(piece), layout.piece_size(piece) as usize);
     let Some(expected) = info.hash(piece) else { return Ok(false) };
-    buffer.resize(len, 0);
-    if store.has_data(offset, len as u64)? {
-        match store.read_at(offset, &mut buffer[..len]) {
-            Ok(()) => {}
-            Err(error) if is_missing(&error) => return Ok(false),
-            Err(error) => return Err(error),
-        }
-    } else {
+    // A hole reads as zeros, which may be what belongs there.
+    if !store.has_data(offset, len as u64)? && *expected != zeros.hash(len) {
         return Ok(false);
     }
+    buffer.resize(len, 0);
+    match store.read_at(offset, &mut buffer[..len]) {
+        Ok(()) => {}
+        Err(error) if is_missing(&error) => return Ok(false),
+        Err(error) => return Err(error),
+    }
     Ok(<[u8; 20]>::from(Sha1::digest(&buffer[..len])) == *expected)
+}
+
+/// The hash of a piece of zeros, of the length that was asked for last.
+#[derive(Default)]
+struct Zeros {
+    len: usize,
+    hash: [u8; 20],
+}
+
+impl Zeros {
+    fn hash(&mut self, len: usize) -> [u8; 20] {
+        if self.len != len {
+            *self = Self { len, hash: Sha1::digest(vec![0; len]).into() };
+        }
+        self.hash
+    }
 }
 
 fn is_missing(error: &io::Error) -> bool {
@@ -108,24 +132,24 @@ pub fn look_for(setup: &AddTorrent, info: Arc<Info>) -> io::Result<Found> {
             let store =
                 FileStore::open(folder, layout, info.info_hash(), &wanted, setup.allocation)?;
             let store = Arc::new(store);
-            let have = match setup.checking {
-                Checking::TrustAll => PieceSet::full(pieces),
-                Checking::Auto | Checking::Always => {
-                    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-                    check(&info, &*store, threads)?
-                }
+            let (have, resumed) = match (setup.checking, store.is_begun()?) {
+                (Checking::TrustAll, _) => (PieceSet::full(pieces), false),
+                (_, false) => (PieceSet::empty(pieces), false),
+                (Checking::Auto, true) => match resume::load(&store, &info) {
+                    Some(have) => (have, true),
+                    None => (hash_all(&info, &*store)?, false),
+                },
+                (Checking::Always, true) => (hash_all(&info, &*store)?, false),
             };
             if !have.is_full() {
                 store.make_files(true)?;
             }
-            Ok(Found {
-                info,
-                store: store.clone(),
-                files: Some(store),
-                wanted,
-                have,
-                resumed: false,
-            })
+            Ok(Found { info, store: store.clone(), files: Some(store), wanted, have, resumed })
         }
     }
+}
+
+fn hash_all(info: &Info, store: &dyn Store) -> io::Result<PieceSet> {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    check(info, store, threads)
 }

@@ -172,6 +172,7 @@ impl TorrentHandle {
     pub fn resume(&self) {
         {
             let mut state = lock(&self.shared.state);
+            state.resumes += 1;
             if state.phase == Phase::Paused {
                 state.phase = Phase::Downloading;
                 state.failure = None;

@@ -16,6 +16,7 @@ mod link;
 mod outbox;
 mod pool;
 mod reactor;
+mod resume;
 mod select;
 mod settings;
 mod shared;

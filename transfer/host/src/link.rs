@@ -82,6 +82,8 @@ pub struct Link {
     pub asked_for_encryption: bool,
     /// Whether the other way, in plain or encrypted, was tried before.
     pub is_second_try: bool,
+    /// Whether it waits until it is known which pieces of its torrent are there.
+    pub awaits_check: bool,
     /// Whether the peer has said anything.
     pub has_heard: bool,
     /// Whether our handshake is sent or on its way.
@@ -124,6 +126,7 @@ impl Link {
             asked_for_encryption: !incoming && matches!(cloak, Cloak::Settled { encrypted: true }),
             cloak,
             is_second_try: false,
+            awaits_check: false,
             has_heard: false,
             greeted: false,
             deadline_us,
@@ -138,6 +141,7 @@ impl Link {
         match self.stage {
             Stage::Connecting => self.writable,
             Stage::Closing => false,
+            Stage::Handshake if self.awaits_check => false,
             Stage::Handshake | Stage::Open => {
                 let may_upload = self.upload_ready && !self.send_throttled;
                 (self.readable && !self.receive_throttled)

@@ -105,6 +105,8 @@ pub struct TorrentShared {
 #[derive(Debug)]
 pub struct TorrentState {
     pub phase: Phase,
+    /// How often it was told to go on.
+    pub resumes: u32,
     /// What went wrong last.
     pub failure: Option<String>,
     pub info: Option<Arc<Info>>,
@@ -121,6 +123,7 @@ impl TorrentShared {
     pub fn new(info_hash: InfoHash, phase: Phase, listener: Option<Sender<Event>>) -> Self {
         let state = TorrentState {
             phase,
+            resumes: 0,
             failure: None,
             info: None,
             store: None,

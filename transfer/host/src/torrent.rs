@@ -102,11 +102,15 @@ impl Torrent {
         self.shared.enter(phase);
     }
 
-    /// Says that it cannot go on.
+    /// Says that it cannot go on; unless it was just told to, after which it
+    /// will try again.
     pub fn fail(&mut self, text: String) {
         self.is_paused = true;
         {
             let mut state = lock(&self.shared.state);
+            if state.resumes != self.resumed {
+                return;
+            }
             state.phase = Phase::Paused;
             state.failure = Some(text.clone());
         }

@@ -136,10 +136,17 @@ fn selected_files_come_alone_and_others_later() {
     let files = [("t/a", 50_000), ("t/b", 50_000), ("t/c", 50_000)];
     let (metainfo, store) = metainfo(3, 32_768, &files);
     let (seeder, leecher) = (client(), client());
-    seed(&seeder, &metainfo, store);
+    let mut whole = AddTorrent::new(
+        Origin::Metainfo(Arc::new(metainfo.clone())),
+        Place::Store(Arc::new(store), Held::All),
+    );
+    whole.session.close_between_seeds = false;
+    seeder.add(whole).unwrap();
     let place = tempfile::tempdir().unwrap();
     let mut add = leech(&metainfo, place.path(), &seeder);
     add.selection = Selection::Matching(vec!["b".into()]);
+    // Else they part when neither needs anything, and meet again after a while.
+    add.session.close_between_seeds = false;
     let handle = leecher.add(add).unwrap();
     handle.wait_finished(Some(PATIENCE)).unwrap();
     assert_file(place.path(), &metainfo.info, 1, &store);
@@ -176,6 +183,40 @@ fn what_is_there_is_not_fetched_again() {
     assert_eq!(checked, Some(Event::Checked { have: 29, pieces: 62, resumed: false }));
     let downloaded = handle.status().unwrap().traffic.downloaded;
     assert_eq!(downloaded, 1_000_000 - 29 * 16_384);
+}
+
+#[test]
+fn a_clean_stop_needs_no_hashing_and_a_touched_file_does() {
+    let (metainfo, store) = metainfo(12, 16_384, &[("t/a", 300_000), ("t/b", 100_000)]);
+    let place = tempfile::tempdir().unwrap();
+    let seeder = client_with(Settings { max_upload: Some(600_000), ..Settings::default() });
+    seed(&seeder, &metainfo, store);
+    let leecher = client();
+    let handle = leecher.add(leech(&metainfo, place.path(), &seeder)).unwrap();
+    let end = Instant::now() + PATIENCE;
+    while handle.have().count() < 5 {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    leecher.stop();
+    let had = handle.have().count();
+    assert!(had < 25, "it was to be stopped on its way");
+    let add = || AddTorrent::metainfo(metainfo.clone(), place.path());
+    let first_event = |client: &Client| {
+        let (_, events) = client.add_listening(add()).unwrap();
+        events.recv_timeout(PATIENCE).unwrap()
+    };
+    let again = client();
+    let event = first_event(&again);
+    assert_eq!(event, Event::Checked { have: had, pieces: 25, resumed: true });
+    again.stop();
+    // As after a run that was killed when it had written more.
+    let path = place.path().join("t/a");
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(std::time::SystemTime::now() + Duration::from_secs(3)).unwrap();
+    let killed = client();
+    let event = first_event(&killed);
+    assert_eq!(event, Event::Checked { have: had, pieces: 25, resumed: false });
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::Reactor;
 use crate::announce::Announcer;
 use crate::check::{self, Found};
 use crate::disk::Job;
+use crate::resume;
 use crate::select;
 use crate::settings::AddTorrent;
 use crate::shared::{Command, Event, Phase, TorrentShared, lock};
@@ -56,6 +57,7 @@ impl Reactor {
             Command::Remove(key) => {
                 // The threads go on without us.
                 drop(self.say_farewell(key));
+                self.save_resume(key);
                 self.remove(key);
             }
             Command::Stop => self.is_stopping = true,
@@ -179,6 +181,7 @@ impl Reactor {
             torrent.shared.tell(&Event::Finished);
         }
         self.pending_effects.insert(key);
+        self.greet_waiting();
         if !was_magnet {
             self.began(key);
         }
@@ -227,7 +230,7 @@ impl Reactor {
     fn resume(&mut self, key: u32) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
         torrent.is_paused = false;
-        torrent.resumed += 1;
+        torrent.resumed = lock(&torrent.shared.state).resumes;
         if let Some(session) = torrent.session.as_mut() {
             session.resume(self.now_us);
         }
@@ -266,6 +269,24 @@ impl Reactor {
         }
     }
 
+    /// Has a thread write the fast-resume file: to make the files safe on the
+    /// disk may take long.
+    pub(super) fn save_resume(&mut self, key: u32) {
+        let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let files = torrent.content.as_ref().and_then(|content| content.files.clone());
+        let have = torrent.session.as_ref().and_then(|session| session.have().cloned());
+        let (Some(files), Some(have), true) = (files, have, torrent.is_dirty) else { return };
+        torrent.is_dirty = false;
+        let info_hash = torrent.shared.info_hash;
+        let spawned = std::thread::Builder::new().name("save".into()).spawn(move || {
+            if let Err(error) = resume::save(&files, info_hash, &have) {
+                tracing::warn!("the fast-resume file: {error}");
+            }
+        });
+        self.saves.retain(|save| !save.is_finished());
+        self.saves.extend(spawned);
+    }
+
     /// Takes a torrent out, whose trackers have been told.
     fn remove(&mut self, key: u32) {
         let now_us = self.now_us;
@@ -292,6 +313,9 @@ impl Reactor {
         self.disk.finish();
         self.finish_jobs();
         let keys: Vec<u32> = self.torrents.keys().copied().collect();
+        for key in &keys {
+            self.save_resume(*key);
+        }
         let farewells: Vec<_> = keys.iter().flat_map(|key| self.say_farewell(*key)).collect();
         for key in keys {
             self.remove(key);
@@ -299,6 +323,9 @@ impl Reactor {
         for farewell in farewells {
             // It only ends in a panic by a bug, which has been printed then.
             let _ = farewell.join();
+        }
+        for save in std::mem::take(&mut self.saves) {
+            let _ = save.join();
         }
     }
 }

@@ -164,6 +164,7 @@ impl Reactor {
             torrent.shared.enter(Phase::Seeding);
             torrent.shared.tell(&Event::Finished);
         }
+        self.save_resume(key);
     }
 
     fn want_peers(&mut self, key: u32) {

@@ -296,8 +296,9 @@ impl Reactor {
             .map_err(|error| End::Protocol(ReceiveError::Malformed(error)))?;
         let key = *self.by_hash.get(&info_hash).ok_or(End::UnknownTorrent)?;
         let torrent = self.torrents.get_mut(&key).ok_or(End::UnknownTorrent)?;
-        if torrent.session.is_none() {
-            return Err(End::UnknownTorrent);
+        link.awaits_check = torrent.session.is_none();
+        if link.awaits_check {
+            return Ok(());
         }
         torrent.links.insert(id);
         link.torrent = Some(key);
@@ -533,6 +534,17 @@ impl Reactor {
         self.throttled.retain(|throttled| *throttled != id);
         self.free_links.push(id);
         self.connect_more();
+    }
+
+    /// Has the handshakes go on that waited for a torrent to be checked.
+    pub(super) fn greet_waiting(&mut self) {
+        for id in 0..self.links.len() {
+            if let Some(link) = self.links[id].as_mut().filter(|link| link.awaits_check) {
+                link.awaits_check = false;
+                link.readable = true;
+                self.make_ready(id as u32);
+            }
+        }
     }
 
     /// Ends connections that have not come about in time.

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpListener;
@@ -69,6 +70,8 @@ pub struct Reactor {
     disk: Disk,
     done: Vec<Done>,
     pool: BufferPool,
+    /// Threads that write fast-resume files.
+    saves: Vec<JoinHandle<()>>,
     download: TokenBucket,
     upload: TokenBucket,
     next_sweep_us: u64,
@@ -113,6 +116,7 @@ impl Reactor {
             next_torrent: 0,
             disk: Disk::start(waker)?,
             done: Vec::new(),
+            saves: Vec::new(),
             pool: BufferPool::new(settings.buffer_bytes),
             download: TokenBucket::new(settings.max_download, 0),
             upload: TokenBucket::new(settings.max_upload, 0),

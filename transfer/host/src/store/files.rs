@@ -183,6 +183,19 @@ impl FileStore {
         Ok(stamps)
     }
 
+    /// Whether one of the files, or the part file, is there.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub fn is_begun(&self) -> io::Result<bool> {
+        for file in self.layout.files().iter().filter(|file| !file.padding && file.len > 0) {
+            if self.folder.file_len(&file.path)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(self.folder.file_len(&self.parts_path)?.is_some())
+    }
+
     /// The folder that the files are in.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -80,6 +80,17 @@ impl Folder {
         }
     }
 
+    /// Gives a file directly in the folder the name of another, which it
+    /// replaces, and makes sure that this survives a loss of power.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn rename(&self, from: &FilePath, to: &FilePath) -> io::Result<()> {
+        fs::renameat(&self.handle, from.as_str(), &self.handle, to.as_str())
+            .and_then(|()| fs::fsync(&self.handle))
+            .map_err(|error| describe(&self.path, to.as_str(), error.into()))
+    }
+
     fn try_open(&self, path: &FilePath, access: Access) -> Result<File, Errno> {
         let mut parent: Option<OwnedFd> = None;
         let mut components = path.components().peekable();

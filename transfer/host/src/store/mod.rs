@@ -4,6 +4,8 @@ mod files;
 mod folder;
 mod memory;
 mod synthetic;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::io::{self, IoSliceMut};
