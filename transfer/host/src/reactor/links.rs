@@ -511,7 +511,10 @@ impl Reactor {
     /// What an encryption handshake draws its secret from.
     fn mse_seed(&mut self) -> Seed {
         let mut seed = [0; 32];
-        self.rng.fill(&mut seed);
+        if getrandom::fill(&mut seed).is_err() {
+            // It hides what is spoken; it is no protection.
+            self.rng.fill(&mut seed);
+        }
         Seed(seed)
     }
 

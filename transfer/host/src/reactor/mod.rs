@@ -93,7 +93,10 @@ impl Reactor {
         let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let mailbox = Arc::new(Mailbox::new(Arc::clone(&waker)));
         let (listeners, listen_addrs) = listen(&settings.listen, &poll)?;
-        let seed = settings.seed.unwrap_or_else(entropy);
+        let seed = match settings.seed {
+            Some(seed) => seed,
+            None => getrandom::u64().map_err(io::Error::other)?,
+        };
         let mut rng = commands::generator(seed);
         let reactor = Self {
             peer_id: make_peer_id(&mut rng),
@@ -284,13 +287,6 @@ fn listen(addrs: &[SocketAddr], poll: &Poll) -> io::Result<(Vec<TcpListener>, Ve
         listeners.push(listener);
     }
     Ok((listeners, bound))
-}
-
-/// A number that no two processes have: the standard library's hasher is keyed
-/// by the system's random source.
-fn entropy() -> u64 {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    RandomState::new().build_hasher().finish()
 }
 
 /// A peer id in Azureus style (BEP 20).
