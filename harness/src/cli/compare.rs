@@ -34,7 +34,7 @@ pub fn run(args: &Compare, common: &Common, interrupted: &Arc<AtomicBool>) -> Re
     let result = comparison.run(&output::command_line(), interrupted, &progress);
     bars.finish();
     let document = result?;
-    report::write(&page, &report::html(&document)).map_err(CliError::failed)?;
+    report::write(&page, report::html(&document)).map_err(CliError::failed)?;
     output::show(&document, common)?;
     output::tell(common, &format!("report: {}", page.display()));
     if document.partial { Err(CliError::interrupted()) } else { Ok(()) }

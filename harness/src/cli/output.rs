@@ -57,7 +57,7 @@ pub fn show(document: &Document, common: &Common) -> Result<(), CliError> {
         let paint = if has_colour(common, &std::io::stdout()) { Paint::On } else { Paint::Off };
         print(&table::screen(document, paint))?;
         if let Some(path) = &common.json {
-            report::write(path, &report::json(document)).map_err(CliError::failed)?;
+            report::write(path, report::json(document)).map_err(CliError::failed)?;
         }
     }
     Ok(())

@@ -50,7 +50,7 @@ pub fn run(args: &Sim, common: &Common, interrupted: &Arc<AtomicBool>) -> Result
     let document = document(contestant, &plan, args.scenario.as_deref(), &measures)?;
     output::show(&document, common)?;
     if let Some(path) = &args.html {
-        report::write(path, &report::html(&document)).map_err(CliError::failed)?;
+        report::write(path, report::html(&document)).map_err(CliError::failed)?;
         output::tell(common, &format!("report: {}", path.display()));
     }
     if document.partial {
