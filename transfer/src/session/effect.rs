@@ -174,7 +174,8 @@ pub enum CloseReason {
 pub enum Violation {
     /// A bitfield of a wrong length or with spare bits.
     Bitfield,
-    /// A bitfield, or what stands for it, that was not the first message.
+    /// A bitfield, or what stands for it, that was not the first message and takes
+    /// back pieces.
     LateBitfield,
     /// A piece that the torrent does not have.
     PieceOutOfRange,
@@ -219,7 +220,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Bitfield => "a bitfield of the wrong length or with spare bits",
-            Self::LateBitfield => "a bitfield that was not the first message",
+            Self::LateBitfield => "a later bitfield that takes pieces back",
             Self::PieceOutOfRange => "a piece that the torrent does not have",
             Self::BadRequest => "a request that fits no piece",
             Self::RequestOfMissing => "a request for a piece that we do not have",

@@ -34,8 +34,10 @@ impl Session {
             Message::Interested => self.on_interested(link, now_us),
             Message::NotInterested => self.on_not_interested(link, now_us),
             Message::Have(piece) => self.on_have(link, piece, now_us),
-            Message::Bitfield(_) | Message::HaveAll | Message::HaveNone if !first => {
-                self.violated(link, Violation::LateBitfield, now_us);
+            Message::HaveNone if !first => self.violated(link, Violation::LateBitfield, now_us),
+            // aria2 says so again instead of many a `have`.
+            Message::Bitfield(_) | Message::HaveAll if !first => {
+                self.on_later_pieces(link, &message, now_us);
             }
             Message::Bitfield(bytes) => self.on_bitfield(link, &bytes, now_us),
             Message::HaveAll => self.on_have_all(link, now_us),
@@ -183,7 +185,30 @@ impl Session {
         self.peer_has(link, all, now_us);
     }
 
-    /// The first that a peer says of its pieces.
+    /// A bitfield, or what stands for it, that was not the first message: it may
+    /// add pieces, but take none back.
+    fn on_later_pieces(&mut self, link: LinkId, message: &Message, now_us: u64) {
+        self.chatter(link, now_us);
+        let (Some(picker), Some(peer)) = (&self.picker, self.peer(link)) else {
+            return match message {
+                Message::Bitfield(bytes) => self.on_bitfield(link, bytes, now_us),
+                _ => self.on_have_all(link, now_us),
+            };
+        };
+        let pieces = match message {
+            Message::Bitfield(bytes) => PieceSet::from_bitfield(bytes, peer.have.len()),
+            _ => Ok(PieceSet::full(picker.geometry().pieces())),
+        };
+        match pieces {
+            Ok(pieces) if peer.have.common(&pieces) == peer.have.count() => {
+                self.peer_has(link, pieces, now_us);
+            }
+            Ok(_) => self.violated(link, Violation::LateBitfield, now_us),
+            Err(_) => self.violated(link, Violation::Bitfield, now_us),
+        }
+    }
+
+    /// What a peer says of all its pieces.
     pub(super) fn peer_has(&mut self, link: LinkId, pieces: PieceSet, now_us: u64) {
         let Some(peer) = self.links.get_mut(link.0 as usize).and_then(|peer| peer.as_deref_mut())
         else {

@@ -71,14 +71,22 @@ fn violations_close_with_their_reason() {
     }
 }
 
+/// aria2 sends another bitfield where many a `have` would be longer.
 #[test]
-fn pieces_are_told_of_once_and_first() {
-    for late in [Message::Bitfield(vec![0, 0]), Message::HaveAll, Message::HaveNone] {
+fn later_bitfields_add_pieces_and_take_none_back() {
+    for late in [Message::Bitfield(vec![0x7f, 0xc0]), Message::HaveNone] {
         let mut session = session(Reserved::OURS);
-        session.message(LINK, Message::HaveNone, 1);
+        session.message(LINK, Message::Bitfield(vec![0x80, 0]), 1);
         session.message(LINK, late, 1);
         let want = CloseReason::Violation(Violation::LateBitfield);
         assert_eq!(closed(&mut session), Some(want));
+    }
+    for late in [Message::Bitfield(vec![0xc0, 0x40]), Message::HaveAll] {
+        let mut session = session(Reserved::OURS);
+        session.message(LINK, Message::Bitfield(vec![0x80, 0]), 1);
+        session.message(LINK, late, 1);
+        assert_eq!(closed(&mut session), None);
+        session.check();
     }
 }
 
