@@ -262,7 +262,7 @@ pub struct Get {
     /// What is transferred, and with whom.
     #[command(flatten)]
     pub transfer: Transfer,
-    /// Fetch only these files: their numbers from 0 or patterns such as `*.txt`; repeatable
+    /// Fetch only these files: their numbers from 1 or patterns such as `*.txt`; repeatable
     #[arg(long, env = "OVERLAB_SELECT", value_delimiter = ',', value_name = "FILE")]
     pub select: Vec<String>,
     /// Fetch the pieces in their order instead of the rarest first

@@ -16,8 +16,8 @@ pub fn wanted(layout: &Layout, selection: &Selection) -> io::Result<Vec<bool>> {
     let mut wanted = vec![false; files.len()];
     for pattern in patterns {
         let mut fits = false;
-        if let Ok(at) = pattern.parse::<usize>()
-            && let Some(place) = wanted.get_mut(at)
+        if let Some(number) = pattern.parse::<usize>().ok().filter(|number| *number > 0)
+            && let Some(place) = wanted.get_mut(number - 1)
         {
             *place = true;
             fits = true;
@@ -120,10 +120,11 @@ mod tests {
 
     #[test]
     fn files_are_chosen_by_number_path_or_pattern() {
-        assert_eq!(select(&["0"]).unwrap(), [true, false, false]);
+        assert_eq!(select(&["1"]).unwrap(), [true, false, false]);
         assert_eq!(select(&["*.txt"]).unwrap(), [true, true, false]);
         assert_eq!(select(&["b/c.txt", "d.bin"]).unwrap(), [false, true, true]);
-        let error = select(&["0", "*.avi"]).unwrap_err();
+        assert!(select(&["0"]).is_err() && select(&["4"]).is_err());
+        let error = select(&["1", "*.avi"]).unwrap_err();
         assert!(error.to_string().contains("*.avi"));
         assert_eq!(wanted(&layout(), &Selection::All).unwrap(), [true; 3]);
     }

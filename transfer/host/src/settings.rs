@@ -125,8 +125,8 @@ pub enum Selection {
     /// All.
     #[default]
     All,
-    /// Those of these indices, or whose paths match one of these patterns, in
-    /// which `*` stands for anything and `?` for one character.
+    /// Those of these numbers, counted from 1, or whose paths match one of these
+    /// patterns, in which `*` stands for anything and `?` for one character.
     Matching(Vec<String>),
 }
 
