@@ -209,14 +209,13 @@ pub struct Tracker {
     /// [default: 0.0.0.0:6969 and [::]:6969]
     #[arg(long, env = "OVERLAB_LISTEN", value_delimiter = ',', value_name = "ADDR")]
     pub listen: Vec<SocketAddr>,
-    /// Seconds that clients wait between announces; peers are dropped after one and a half times
-    /// as long
-    #[arg(long, env = "OVERLAB_INTERVAL", default_value_t = 1800, value_name = "S",
-          value_parser = clap::value_parser!(u32).range(1..=86_400))]
-    pub interval: u32,
-    /// Seconds that clients wait at least [default: 300, or the interval if that is shorter]
-    #[arg(long, env = "OVERLAB_MIN_INTERVAL", value_name = "S")]
-    pub min_interval: Option<u32>,
+    /// How long clients wait between announces, such as 30min; a peer is dropped after one and a
+    /// half times as long
+    #[arg(long, env = "OVERLAB_INTERVAL", default_value = "30min", value_name = "SPAN")]
+    pub interval: String,
+    /// How long they wait at least [default: 5min, or the interval if that is shorter]
+    #[arg(long, env = "OVERLAB_MIN_INTERVAL", value_name = "SPAN")]
+    pub min_interval: Option<String>,
     /// Peers in all
     #[arg(long, env = "OVERLAB_MAX_PEERS", default_value_t = 8_000_000, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]

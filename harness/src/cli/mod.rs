@@ -72,7 +72,7 @@ fn watch_interrupts(interrupted: &Arc<AtomicBool>) {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        output::complain("\noverlab: stopping; partial results follow (once more to stop at once)");
+        output::complain("\noverlab: stopping (once more to stop at once)");
     });
     if let Err(error) = set {
         tracing::warn!("interruptions will end the run without results: {error}");

@@ -17,6 +17,7 @@ use transfer_host::tracker::{Options, Server, Status};
 use super::args::{Common, Tracker};
 use super::error::CliError;
 use super::output;
+use super::scenario::span;
 
 /// How often the status line and the wish to stop are looked at.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -55,16 +56,15 @@ pub fn run(args: &Tracker, common: &Common, interrupted: &Arc<AtomicBool>) -> Re
 fn bind(args: &Tracker) -> Result<Server, CliError> {
     let mut options = Options::default();
     let config = &mut options.config;
-    config.interval_s = args.interval;
-    config.min_interval_s =
-        args.min_interval.unwrap_or_else(|| config.min_interval_s.min(args.interval));
-    if config.min_interval_s > args.interval {
-        return Err(CliError::usage(format!(
-            "--min-interval {} is longer than --interval {}",
-            config.min_interval_s, args.interval
-        )));
+    config.interval_s = seconds("--interval", &args.interval)?;
+    config.min_interval_s = match &args.min_interval {
+        Some(text) => seconds("--min-interval", text)?,
+        None => config.min_interval_s.min(config.interval_s),
+    };
+    if config.min_interval_s > config.interval_s {
+        return Err(CliError::usage("--min-interval is longer than --interval"));
     }
-    config.peer_timeout_s = peer_timeout_s(args.interval);
+    config.peer_timeout_s = peer_timeout_s(config.interval_s);
     config.max_peers = args.max_peers;
     config.max_torrents = args.max_torrents;
     config.max_peers_per_address = args.max_peers_per_address;
@@ -80,6 +80,14 @@ fn bind(args: &Tracker) -> Result<Server, CliError> {
         let server = Server::bind(&options).map_err(|_| CliError::failed(&error))?;
         tracing::warn!("only IPv4 is served: {error}");
         Ok(server)
+    })
+}
+
+/// A span of whole seconds, from one to a day.
+fn seconds(option: &str, text: &str) -> Result<u32, CliError> {
+    let seconds = span(option, text)?.as_us() / 1_000_000;
+    u32::try_from(seconds).ok().filter(|seconds| (1..=86_400).contains(seconds)).ok_or_else(|| {
+        CliError::usage(format!("{option} {text} is not between a second and a day"))
     })
 }
 

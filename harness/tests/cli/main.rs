@@ -8,3 +8,5 @@ mod interrupts;
 mod json;
 mod tool;
 mod torrent;
+#[cfg(unix)]
+mod tracker;
