@@ -12,7 +12,7 @@ use crate::seam::{Addr, Hit, Item, Query};
 /// An index that is never changed.
 #[derive(Debug, Default)]
 pub struct Base {
-    origins: BTreeMap<Addr, Origin>,
+    origins: BTreeMap<Addr, Arc<Origin>>,
     members: Vec<Addr>,
     index: Index,
     by_bucket: Vec<Vec<Addr>>,
@@ -31,7 +31,7 @@ impl Base {
         };
         for (&addr, items) in items {
             items.iter().for_each(|item| _ = base.index.add(item, addr));
-            let origin = Origin::new(0, items.iter().map(Arc::clone));
+            let origin = Arc::new(Origin::new(0, items.iter().map(Arc::clone)));
             let digest = digest_of(addr, origin.version());
             base.digest ^= digest;
             base.buckets[bucket_of(addr)] ^= digest as u32;
@@ -45,7 +45,7 @@ impl Base {
     }
 
     /// What it says of a peer.
-    pub fn get(&self, addr: Addr) -> Option<&Origin> {
+    pub fn get(&self, addr: Addr) -> Option<&Arc<Origin>> {
         self.origins.get(&addr)
     }
 
@@ -60,7 +60,7 @@ impl Base {
     }
 
     /// Everyone from `start` on.
-    pub fn origins_from(&self, start: Addr) -> impl Iterator<Item = (Addr, &Origin)> {
+    pub fn origins_from(&self, start: Addr) -> impl Iterator<Item = (Addr, &Arc<Origin>)> {
         self.origins.range(start..).map(|(addr, origin)| (*addr, origin))
     }
 

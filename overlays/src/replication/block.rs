@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::origin::Version;
+use super::origin::{Origin, Version};
 use crate::seam::{Addr, Item, Reader, WireError, Writer};
 
 /// The most changes in a block: 64 of the longest names fit a datagram.
@@ -26,6 +26,29 @@ pub struct Entry {
     pub change: Change,
 }
 
+/// The state of a peer that a block leads to, where its teller has it whole.
+///
+/// It is never written to a wire: whoever reads a block from one works the
+/// state out. Where teller and receiver share memory, as in a simulation, the
+/// receiver takes this one instead of an equal one of its own, so that n
+/// replicas of an index do not take n times its memory. See
+/// [`Origin::after`].
+#[derive(Clone, Default)]
+pub struct Shared(pub Option<Arc<Origin>>);
+
+/// It says nothing that the block does not say.
+impl PartialEq for Shared {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "shared" } else { "not shared" })
+    }
+}
+
 /// One peer's changes from one number to another: for each item that changed
 /// meanwhile, its latest change.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +65,8 @@ pub struct Block {
     pub upto: u32,
     /// The changes, in order.
     pub entries: Vec<Entry>,
+    /// What they lead to.
+    pub state: Shared,
 }
 
 impl Block {
@@ -50,7 +75,8 @@ impl Block {
 
     /// Says that a peer has gone.
     pub const fn gone(origin: Addr, epoch: u64) -> Self {
-        Self { origin, epoch, gone: true, from: 0, upto: 0, entries: Vec::new() }
+        let entries = Vec::new();
+        Self { origin, epoch, gone: true, from: 0, upto: 0, entries, state: Shared(None) }
     }
 
     /// How far whoever takes it up knows the origin.
@@ -118,6 +144,6 @@ impl Block {
             };
             entries.push(Entry { seq, change });
         }
-        Ok(Self { origin, epoch, gone, from, upto, entries })
+        Ok(Self { origin, epoch, gone, from, upto, entries, state: Shared(None) })
     }
 }

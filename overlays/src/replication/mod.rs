@@ -24,6 +24,7 @@
 mod audit;
 mod base;
 mod block;
+mod changed;
 mod config;
 mod message;
 mod neighbours;
@@ -40,7 +41,7 @@ use std::sync::Arc;
 use rand::RngExt as _;
 
 pub use base::Base;
-pub use block::{Block, Change, Entry, MAX_ENTRIES};
+pub use block::{Block, Change, Entry, MAX_ENTRIES, Shared};
 pub use config::{Config, Spread};
 pub use message::{BUCKETS, MAX_VERSIONS, Message, Place, Versions};
 pub use origin::{Meaning, Origin, Version};

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::block::{Block, Change, Entry, MAX_ENTRIES};
+use super::block::{Block, Change, Entry, MAX_ENTRIES, Shared};
+use super::replica::mixed;
 use crate::seam::{Addr, Item, Key};
 
 /// How far a peer's changes are known. Later versions are greater.
@@ -36,6 +37,20 @@ pub struct Origin {
     /// The latest change of every item, in order: its addition, or, so that
     /// others can be told, its removal.
     log: Vec<Entry>,
+    /// How many of them are additions.
+    items: u32,
+    /// A digest over the log, by which two peers' memories of it are known to
+    /// be equal.
+    digest: u64,
+}
+
+/// What an entry adds to the digest of its log.
+fn digest_of(entry: &Entry) -> u64 {
+    let change = match &entry.change {
+        Change::Add(item) => item.content().top_bits(64),
+        Change::Remove(added) => u64::from(*added),
+    };
+    mixed(mixed(change) ^ u64::from(entry.seq))
 }
 
 impl Origin {
@@ -45,7 +60,8 @@ impl Origin {
         let log: Vec<Entry> =
             numbered.map(|(item, seq)| Entry { seq, change: Change::Add(item) }).collect();
         let seq = log.len() as u32;
-        Self { version: Version { epoch, gone: false, seq }, log }
+        let digest = log.iter().fold(0, |digest, entry| digest ^ digest_of(entry));
+        Self { version: Version { epoch, gone: false, seq }, log, items: seq, digest }
     }
 
     /// How far it is known.
@@ -56,6 +72,11 @@ impl Origin {
     /// How many changes are kept.
     pub const fn log_len(&self) -> usize {
         self.log.len()
+    }
+
+    /// How many items it shares.
+    pub const fn item_count(&self) -> usize {
+        self.items as usize
     }
 
     /// The items it shares.
@@ -96,23 +117,60 @@ impl Origin {
         }
     }
 
+    /// Whether `block` says nothing of what is known here.
+    fn begins_anew(&self, block: &Block) -> bool {
+        block.gone || block.epoch != self.version.epoch
+    }
+
     /// Makes the changes of a block that is news.
     pub fn apply(&mut self, block: &Block) {
-        if block.gone || block.epoch != self.version.epoch {
-            self.log = Vec::new();
-            self.version.seq = 0;
+        if self.begins_anew(block) {
+            *self = Self::default();
         }
-        for entry in block.entries.iter().filter(|entry| entry.seq > self.version.seq) {
-            if let Change::Remove(added) = entry.change {
-                self.log.retain(|e| e.seq != added);
+        let seq = self.version.seq;
+        for entry in block.entries.iter().filter(|entry| entry.seq > seq) {
+            match entry.change {
+                Change::Remove(added) => self.drop_entry(added),
+                Change::Add(_) => self.items += 1,
             }
+            self.digest ^= digest_of(entry);
             self.log.push(entry.clone());
         }
         self.version = block.version();
     }
 
+    fn drop_entry(&mut self, seq: u32) {
+        let Ok(at) = self.log.binary_search_by_key(&seq, |entry| entry.seq) else { return };
+        let dropped = self.log.remove(at);
+        self.digest ^= digest_of(&dropped);
+        self.items -= u32::from(matches!(dropped.change, Change::Add(_)));
+    }
+
+    /// The digest of the log after a block that is news.
+    fn digest_after(&self, block: &Block) -> u64 {
+        let fresh = self.begins_anew(block);
+        let (mut digest, seq) = if fresh { (0, 0) } else { (self.digest, self.version.seq) };
+        for entry in block.entries.iter().filter(|entry| entry.seq > seq) {
+            digest ^= digest_of(entry);
+            if let (Change::Remove(added), false) = (&entry.change, fresh)
+                && let Ok(at) = self.log.binary_search_by_key(added, |entry| entry.seq)
+            {
+                digest ^= digest_of(&self.log[at]);
+            }
+        }
+        digest
+    }
+
+    /// The state after a block that is news, if the block's teller shares the
+    /// memory of that very state.
+    pub fn after(&self, block: &Block) -> Option<Arc<Self>> {
+        let state = block.state.0.as_ref()?;
+        let is_it = state.version == block.version() && state.digest == self.digest_after(block);
+        is_it.then(|| Arc::clone(state))
+    }
+
     /// The changes behind number `after`, as many as a block holds.
-    pub fn block_after(&self, origin: Addr, after: u32) -> Block {
+    pub fn block_after(self: &Arc<Self>, origin: Addr, after: u32) -> Block {
         let Version { epoch, gone, seq } = self.version;
         let start = self.log.partition_point(|entry| entry.seq <= after);
         let end = self.log.len().min(start + MAX_ENTRIES);
@@ -122,12 +180,13 @@ impl Origin {
             _ => seq,
         };
         let from = after.min(upto);
-        Block { origin, epoch, gone, from, upto, entries }
+        let state = Shared((upto == seq).then(|| Arc::clone(self)));
+        Block { origin, epoch, gone, from, upto, entries, state }
     }
 
     /// All blocks that bring someone who knows `known` up to date.
     pub fn blocks_for(
-        &self,
+        self: &Arc<Self>,
         origin: Addr,
         known: Option<Version>,
     ) -> impl Iterator<Item = Block> + '_ {

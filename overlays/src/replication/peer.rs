@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rand::RngExt as _;
 
-use super::block::{Block, Change, Entry};
+use super::block::{Block, Change, Entry, Shared};
 use super::config::Spread;
 use super::message::{Message, Place};
 use super::neighbours::Neighbours;
@@ -177,7 +177,7 @@ impl Replication {
     fn begin_epoch(&mut self, cx: &Context<'_>, beyond: u64) -> Vec<Block> {
         let known = self.replica.version(cx.me()).map_or(0, |version| version.epoch + 1);
         self.epoch = cx.now().as_us().max(known).max(self.epoch.max(beyond) + 1);
-        let own = Origin::new(self.epoch, self.items.values().map(Arc::clone));
+        let own = Arc::new(Origin::new(self.epoch, self.items.values().map(Arc::clone)));
         own.blocks_for(cx.me(), None).collect()
     }
 
@@ -190,8 +190,9 @@ impl Replication {
     }
 
     /// Tells everybody a change of its own, or that somebody has gone.
-    pub(super) fn publish(&mut self, cx: &mut Context<'_>, block: Block) {
+    pub(super) fn publish(&mut self, cx: &mut Context<'_>, mut block: Block) {
         if self.replica.apply(&block, cx.now(), self.room()) == Meaning::News {
+            block.state = self.replica.shared(block.origin);
             self.pass_on(cx, &Arc::new(block), None);
         }
     }
@@ -240,8 +241,8 @@ impl Replication {
         if !matches!(self.state, State::In) || !self.is_credible(cx, block) {
             return;
         }
-        let known = self.replica.version(block.origin);
         if block.origin == cx.me() {
+            let known = self.replica.version(block.origin);
             if known.is_none_or(|known| block.version() > known) {
                 self.refute(cx, block.epoch);
             }
@@ -250,6 +251,7 @@ impl Replication {
         match self.replica.apply(block, cx.now(), self.room()) {
             Meaning::Old => {}
             Meaning::Gap => {
+                let known = self.replica.version(block.origin);
                 let epoch = known.filter(|known| known.epoch == block.epoch);
                 let have = epoch.unwrap_or_default();
                 cx.send(from, Message::Want(vec![(block.origin, have)]));
@@ -322,8 +324,8 @@ impl Replication {
             return self.refute(cx, epoch);
         }
         let entries = vec![Entry { seq: seq + 1, change }];
-        let (from, upto) = (seq, seq + 1);
-        self.publish(cx, Block { origin: cx.me(), epoch, gone: false, from, upto, entries });
+        let (origin, from, upto, state) = (cx.me(), seq, seq + 1, Shared::default());
+        self.publish(cx, Block { origin, epoch, gone: false, from, upto, entries, state });
     }
 
     pub(super) fn start_search(&mut self, cx: &mut Context<'_>, op: OpId, query: &Query) {

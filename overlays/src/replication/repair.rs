@@ -144,7 +144,7 @@ impl Replication {
             buckets.rotate_left(turn);
             buckets.truncate(MAX_BUCKETS);
         }
-        let versions = buckets.iter().flat_map(|bucket| self.replica.versions_in(*bucket));
+        let versions = self.replica.versions_in(&buckets);
         let mut list: Vec<(Addr, Version)> = versions.take(MAX_VERSIONS + 1).collect();
         let complete = list.len() <= MAX_VERSIONS;
         list.truncate(MAX_VERSIONS);
@@ -169,13 +169,10 @@ impl Replication {
             }
         }
         if theirs.complete {
-            let buckets: BTreeSet<u8> = theirs.buckets.iter().copied().collect();
             let listed: BTreeSet<Addr> = theirs.list.iter().map(|(addr, _)| *addr).collect();
-            for bucket in buckets {
-                let unknown = self.replica.versions_in(bucket);
-                let unknown = unknown.filter(|(addr, v)| !v.gone && !listed.contains(addr));
-                give.extend(unknown.map(|(addr, _)| (addr, None)));
-            }
+            let unknown = self.replica.versions_in(&theirs.buckets);
+            let unknown = unknown.filter(|(addr, v)| !v.gone && !listed.contains(addr));
+            give.extend(unknown.map(|(addr, _)| (addr, None)));
         }
         if !want.is_empty() {
             cx.send(from, Message::Want(want));

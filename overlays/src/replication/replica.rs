@@ -1,12 +1,12 @@
 //! The whole index, as one peer has it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand::RngExt as _;
 
 use super::base::Base;
-use super::block::Block;
+use super::block::{Block, Shared};
+use super::changed::Changed;
 use super::message::{BUCKETS, Place};
 use super::origin::{Meaning, Origin, Version};
 use crate::seam::{Addr, Hit, Query, Rng, Time};
@@ -17,7 +17,8 @@ const PAGE_BYTES: usize = 40_000;
 
 /// A replica of the index: what a converged network started with, which all
 /// replicas of a simulation share and none changes, and over it everything
-/// that changed since. A peer that changed at all is in the second part whole.
+/// that changed since. A peer that changed at all is in the second part whole;
+/// what is known of it is shared too, among those who know the same.
 ///
 /// A real peer would keep an inverted index of all of it. A simulation keeps
 /// as many replicas as it has peers, so that the second part is a plain list
@@ -25,11 +26,7 @@ const PAGE_BYTES: usize = 40_000;
 #[derive(Debug, Default)]
 pub struct Replica {
     base: Arc<Base>,
-    changed: BTreeMap<Addr, Origin>,
-    /// Those in `changed` that have not gone, sorted.
-    members: Vec<Addr>,
-    /// When those in `changed` that have gone went.
-    gone: BTreeMap<Addr, Time>,
+    changed: Changed,
     /// The digest, and that of each bucket; of the latter only the difference
     /// to the base's, and nothing while there is none.
     digest: u64,
@@ -50,13 +47,14 @@ impl Replica {
     }
 
     /// What is known of a peer.
-    pub fn get(&self, addr: Addr) -> Option<&Origin> {
-        self.changed.get(&addr).or_else(|| self.base.get(addr))
+    #[inline]
+    pub fn get(&self, addr: Addr) -> Option<&Arc<Origin>> {
+        self.changed.get(addr).or_else(|| self.base.get(addr))
     }
 
     /// How far a peer is known.
     pub fn version(&self, addr: Addr) -> Option<Version> {
-        self.get(addr).map(Origin::version)
+        self.get(addr).map(|origin| origin.version())
     }
 
     /// Whether a peer is in the network, as far as is known.
@@ -71,7 +69,7 @@ impl Replica {
 
     /// Roughly how many members there are, without counting.
     pub fn size(&self) -> usize {
-        self.base.size() + self.members.len()
+        self.base.size() + self.changed.members()
     }
 
     /// The digest over all members' versions.
@@ -89,50 +87,51 @@ impl Replica {
         digests
     }
 
-    /// Memory taken, roughly, as if the base were not shared.
+    /// Memory taken, roughly, as if nothing were shared.
     pub fn bytes(&self) -> usize {
-        let changed: usize = self.changed.values().map(Origin::bytes).sum();
-        self.base.bytes()
-            + changed
-            + self.members.len() * size_of::<Addr>()
-            + self.gone.len() * (size_of::<Addr>() + size_of::<Time>())
+        self.base.bytes() + self.changed.bytes()
     }
 
     /// Takes up a block, if it is news and there is room.
     pub fn apply(&mut self, block: &Block, now: Time, room: Room) -> Meaning {
-        let known = self.get(block.origin);
-        let meaning = Origin::meaning(known.map(Origin::version), block);
+        let addr = block.origin;
+        let known = self.get(addr);
+        let version = known.map(|origin| origin.version());
+        let meaning = Origin::meaning(version, block);
         if meaning != Meaning::News {
             return meaning;
         }
-        let log_len = known.map_or(0, Origin::log_len) + block.entries.len();
-        let is_newcomer = known.is_none();
-        if log_len > room.log || (is_newcomer && self.size() + self.gone.len() >= room.peers) {
+        let log_len = known.map_or(0, |origin| origin.log_len()) + block.entries.len();
+        if log_len > room.log || (version.is_none() && self.known() >= room.peers) {
             return Meaning::Old;
         }
-        let base = &self.base;
-        let addr = block.origin;
-        let origin =
-            self.changed.entry(addr).or_insert_with(|| base.get(addr).cloned().unwrap_or_default());
-        let (items, digest) = (origin.items().count(), digest_of(addr, origin.version()));
-        let digest = if is_newcomer { 0 } else { digest };
-        origin.apply(block);
-        let change = digest ^ digest_of(addr, origin.version());
-        self.records = self.records + origin.items().count() - items;
-        self.note_digest(addr, change);
-        let place = self.members.binary_search(&addr);
-        if block.gone {
-            if let Ok(at) = place {
-                self.members.remove(at);
+        let items = known.map_or(0, |origin| origin.item_count());
+        let state = match known {
+            Some(origin) => origin.after(block),
+            None => Origin::default().after(block),
+        };
+        match state {
+            Some(state) => self.changed.put(addr, state, now),
+            None => {
+                let base = &self.base;
+                let before = || base.get(addr).cloned().unwrap_or_default();
+                self.changed.change(addr, before, |origin| origin.apply(block), now);
             }
-            self.gone.insert(addr, now);
-        } else {
-            if let Err(at) = place {
-                self.members.insert(at, addr);
-            }
-            self.gone.remove(&addr);
         }
+        self.records = self.records + self.get(addr).map_or(0, |o| o.item_count()) - items;
+        let before = version.map_or(0, |version| digest_of(addr, version));
+        self.note_digest(addr, before ^ digest_of(addr, block.version()));
         Meaning::News
+    }
+
+    /// The state of a peer, to be told with a block that leads to it.
+    pub fn shared(&self, addr: Addr) -> Shared {
+        Shared(self.get(addr).cloned())
+    }
+
+    /// How many peers are known, at least.
+    fn known(&self) -> usize {
+        self.size() + self.changed.gone()
     }
 
     fn note_digest(&mut self, addr: Addr, change: u64) {
@@ -146,50 +145,46 @@ impl Replica {
     /// Forgets who went before `time`, unless the base still knows them.
     pub fn forget_gone(&mut self, time: Time) {
         let base = &self.base;
-        let changed = &mut self.changed;
-        self.gone.retain(|addr, went| {
-            let keep = *went > time;
-            if !keep && base.get(*addr).is_none() {
-                changed.remove(addr);
-            }
-            keep
-        });
+        self.changed.forget_gone(time, |addr| base.get(addr).is_some());
     }
 
-    /// A member drawn at random; those of the base that have changed may be
-    /// missed now and then.
+    /// A member drawn at random; now and then none is found among those of the
+    /// base that have changed and those that have gone.
     pub fn any_member(&self, rng: &mut Rng) -> Option<Addr> {
-        let base = self.base.members();
-        let total = base.len() + self.members.len();
+        let (base, changed) = (self.base.members(), self.changed.order());
+        let total = base.len() + changed.len();
         if total == 0 {
             return None;
         }
         for _ in 0..16 {
             let at = rng.random_range(0..total);
             match base.get(at) {
-                Some(addr) if self.changed.contains_key(addr) => {}
+                Some(addr) if self.changed.contains(*addr) => {}
                 Some(addr) => return Some(*addr),
-                None => return Some(self.members[at - base.len()]),
+                None => {
+                    let addr = changed[at - base.len()];
+                    if self.is_member(addr) {
+                        return Some(addr);
+                    }
+                }
             }
         }
-        self.members.first().copied()
+        changed.iter().copied().find(|addr| self.is_member(*addr))
     }
 
     /// One of those who went, drawn at random.
     pub fn any_gone(&self, rng: &mut Rng) -> Option<Addr> {
-        let n = self.gone.len();
-        if n == 0 {
-            return None;
+        match self.changed.gone() {
+            0 => None,
+            n => self.changed.gone_at(rng.random_range(0..n)),
         }
-        self.gone.keys().nth(rng.random_range(0..n)).copied()
     }
 
     /// Everyone known from `start` on, those who went included, by address.
-    pub fn origins_from(&self, start: Addr) -> impl Iterator<Item = (Addr, &Origin)> {
-        let changed = &self.changed;
-        let base = self.base.origins_from(start).filter(|(addr, _)| !changed.contains_key(addr));
+    pub fn origins_from(&self, start: Addr) -> impl Iterator<Item = (Addr, &Arc<Origin>)> {
+        let base = self.base.origins_from(start).filter(|(addr, _)| !self.changed.contains(*addr));
         let mut base = base.peekable();
-        let mut later = changed.range(start..).map(|(addr, origin)| (*addr, origin)).peekable();
+        let mut later = self.changed.from(start).peekable();
         std::iter::from_fn(move || match (base.peek(), later.peek()) {
             (Some(b), Some(l)) if b.0 < l.0 => base.next(),
             (Some(_), None) => base.next(),
@@ -197,12 +192,15 @@ impl Replica {
         })
     }
 
-    /// The versions of everyone in a bucket.
-    pub fn versions_in(&self, bucket: u8) -> impl Iterator<Item = (Addr, Version)> {
-        let bucket = usize::from(bucket);
-        let base = self.base.in_bucket(bucket).iter().copied();
-        let base = base.filter(|addr| !self.changed.contains_key(addr));
-        let changed = self.changed.keys().copied().filter(move |a| bucket_of(*a) == bucket);
+    /// The versions of everyone in these buckets.
+    pub fn versions_in(&self, buckets: &[u8]) -> impl Iterator<Item = (Addr, Version)> {
+        let mut wanted = [false; BUCKETS];
+        buckets.iter().for_each(|bucket| wanted[usize::from(*bucket)] = true);
+        let base = (0..BUCKETS).filter(move |bucket| wanted[*bucket]);
+        let base = base.flat_map(|bucket| self.base.in_bucket(bucket).iter().copied());
+        let base = base.filter(|addr| !self.changed.contains(*addr));
+        let changed = self.changed.order().iter().copied();
+        let changed = changed.filter(move |addr| wanted[bucket_of(*addr)]);
         base.chain(changed).filter_map(|addr| Some((addr, self.version(addr)?)))
     }
 
@@ -235,18 +233,19 @@ impl Replica {
     pub fn search(&mut self, query: &Query, rng: &mut Rng) -> Vec<Hit> {
         let limit = usize::from(query.limit);
         self.searches += 1;
-        let unchanged = |addr: Addr| !self.changed.contains_key(&addr);
+        let unchanged = |addr: Addr| !self.changed.contains(addr);
         let mut hits = self.base.search(self.searches, query, limit, unchanged);
         let turn = Addr::from_index(rng.random());
-        let behind = self.changed.range(turn..);
-        for (addr, origin) in behind.chain(self.changed.range(..turn)) {
+        let behind = self.changed.from(turn);
+        let before = self.changed.from(Addr::from_index(0)).take_while(|(addr, _)| *addr < turn);
+        for (addr, origin) in behind.chain(before) {
             if hits.len() >= limit {
                 break;
             }
             let matching = origin.items().filter(|item| query.matches(item));
             let room = limit - hits.len();
             hits.extend(
-                matching.take(room).map(|item| Hit { item: Arc::clone(item), provider: *addr }),
+                matching.take(room).map(|item| Hit { item: Arc::clone(item), provider: addr }),
             );
         }
         hits
@@ -264,7 +263,12 @@ pub struct Room {
 
 /// The bucket of a peer.
 pub fn bucket_of(addr: Addr) -> usize {
-    (mixed(u64::from(addr.index()) << 16 | u64::from(addr.port())) >> 56) as usize
+    (mixed(bits_of(addr)) >> 56) as usize
+}
+
+/// An address as a number.
+pub const fn bits_of(addr: Addr) -> u64 {
+    (addr.index() as u64) << 16 | addr.port() as u64
 }
 
 /// What a peer adds to the digest; nothing when it has gone, since those who
@@ -273,12 +277,12 @@ pub fn digest_of(addr: Addr, version: Version) -> u64 {
     if version.gone {
         return 0;
     }
-    let addr = mixed(u64::from(addr.index()) << 16 | u64::from(addr.port()));
+    let addr = mixed(bits_of(addr));
     mixed(mixed(addr ^ version.epoch) ^ u64::from(version.seq))
 }
 
 /// The finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-const fn mixed(x: u64) -> u64 {
+pub const fn mixed(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

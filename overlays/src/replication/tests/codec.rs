@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::replication::{BUCKETS, Block, Change, Entry, MAX_ENTRIES, Message, Version, Versions};
+use crate::replication::{
+    BUCKETS, Block, Change, Entry, MAX_ENTRIES, Message, Shared, Version, Versions,
+};
 use crate::seam::{Addr, Item, Wire};
 
 fn addr() -> impl Strategy<Value = Addr> {
@@ -35,7 +37,15 @@ pub(super) fn block() -> impl Strategy<Value = Block> {
             Entry { seq, change }
         });
         let entries: Vec<Entry> = entries.collect();
-        Block { origin, epoch, gone: false, from, upto: seq + more, entries }
+        Block {
+            origin,
+            epoch,
+            gone: false,
+            from,
+            upto: seq + more,
+            entries,
+            state: Shared::default(),
+        }
     });
     prop_oneof![alive, (addr(), any::<u64>()).prop_map(|(a, e)| Block::gone(a, e))]
 }
@@ -82,8 +92,15 @@ fn the_longest_page_fits_a_message() {
     let entry = |seq| Entry { seq, change: Change::Add(item.clone()) };
     let entries: Vec<Entry> = (1..=MAX_ENTRIES as u32).map(entry).collect();
     let upto = MAX_ENTRIES as u32;
-    let block =
-        Block { origin: Addr::from_index(1), epoch: 1, gone: false, from: 0, upto, entries };
+    let block = Block {
+        origin: Addr::from_index(1),
+        epoch: 1,
+        gone: false,
+        from: 0,
+        upto,
+        entries,
+        state: Shared::default(),
+    };
     // A page ends with the block that brings it to 40,000 bytes.
     assert!(40_000 + block.encoded_len() + 64 <= Message::MAX_BYTES);
 }
@@ -96,7 +113,8 @@ fn numbers_out_of_order_are_refused() {
     {
         let entries = seqs.into_iter().map(entry).collect();
         let origin = Addr::from_index(1);
-        let block = Block { origin, epoch: 1, gone: false, from, upto, entries };
+        let block =
+            Block { origin, epoch: 1, gone: false, from, upto, entries, state: Shared::default() };
         let bytes = Message::News(Arc::new(block)).to_bytes();
         assert!(Message::from_bytes(&bytes).is_err());
     }

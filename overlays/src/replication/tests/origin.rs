@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::replication::{Block, Change, Entry, Meaning, Origin, Replica, Room, Version};
+use crate::replication::{Block, Change, Entry, Meaning, Origin, Replica, Room, Shared, Version};
 use crate::seam::{Addr, Item, Query, Rng, Stream, Time};
 
 const ORIGIN: Addr = Addr::from_index(7);
@@ -16,7 +16,7 @@ fn item(name: u8) -> Arc<Item> {
 }
 
 /// Makes changes at their origin: each puts or removes one of a few items.
-fn told(changes: &[u8]) -> (Origin, Vec<Block>) {
+fn told(changes: &[u8]) -> (Arc<Origin>, Vec<Block>) {
     let mut origin = Origin::default();
     let mut blocks = vec![Block {
         origin: ORIGIN,
@@ -25,6 +25,7 @@ fn told(changes: &[u8]) -> (Origin, Vec<Block>) {
         from: 0,
         upto: 0,
         entries: Vec::new(),
+        state: Shared::default(),
     }];
     origin.apply(&blocks[0]);
     for name in changes {
@@ -34,12 +35,19 @@ fn told(changes: &[u8]) -> (Origin, Vec<Block>) {
             None => Change::Add(item(*name)),
         };
         let entries = vec![Entry { seq: seq + 1, change }];
-        let block =
-            Block { origin: ORIGIN, epoch: 1, gone: false, from: seq, upto: seq + 1, entries };
+        let block = Block {
+            origin: ORIGIN,
+            epoch: 1,
+            gone: false,
+            from: seq,
+            upto: seq + 1,
+            entries,
+            state: Shared::default(),
+        };
         origin.apply(&block);
         blocks.push(block);
     }
-    (origin, blocks)
+    (Arc::new(origin), blocks)
 }
 
 fn names(origin: &Origin) -> Vec<String> {
@@ -72,6 +80,27 @@ proptest! {
     }
 
     #[test]
+    fn a_shared_state_is_what_the_block_leads_to(
+        changes in prop::collection::vec(0..6_u8, 1..100),
+        start in 0..100_usize,
+    ) {
+        let (origin, blocks) = told(&changes);
+        let start = start % blocks.len();
+        let mut one = Replica::default();
+        blocks.iter().take(start + 1).for_each(|b| _ = one.apply(b, Time::ZERO, ROOM));
+        let mut other = Replica::default();
+        blocks.iter().take(start + 1).for_each(|b| _ = other.apply(b, Time::ZERO, ROOM));
+        for block in origin.blocks_for(ORIGIN, one.version(ORIGIN)) {
+            one.apply(&block, Time::ZERO, ROOM);
+            other.apply(&Block { state: Shared(None), ..block }, Time::ZERO, ROOM);
+        }
+        let [shared, own] = [&one, &other].map(|replica| replica.get(ORIGIN).expect("told"));
+        prop_assert_eq!(&**shared, &**own);
+        prop_assert_eq!(&**shared, &*origin);
+        prop_assert_eq!(one.records(), other.records());
+    }
+
+    #[test]
     fn replicas_that_know_the_same_have_one_digest(
         changes in prop::collection::vec(0..6_u8, 0..60),
         cut in 0..60_usize,
@@ -89,6 +118,18 @@ proptest! {
         prop_assert_eq!(one.digest(), other.digest());
         prop_assert_eq!(one.buckets(), other.buckets());
     }
+}
+
+/// A teller whose memory says something else than its words is not believed.
+#[test]
+fn a_state_that_is_not_what_the_block_says_is_not_taken() {
+    let (_, blocks) = told(&[1, 2]);
+    let (other, _) = told(&[1, 3]);
+    let mut replica = Replica::default();
+    blocks[..2].iter().for_each(|block| _ = replica.apply(block, Time::ZERO, ROOM));
+    let forged = Block { state: Shared(Some(other)), ..blocks[2].clone() };
+    assert_eq!(replica.apply(&forged, Time::ZERO, ROOM), Meaning::News);
+    assert_eq!(names(replica.get(ORIGIN).expect("told")), ["file 1", "file 2"]);
 }
 
 #[test]
@@ -112,7 +153,7 @@ fn who_has_gone_comes_back_under_a_later_epoch_only() {
     for block in &blocks {
         assert_eq!(replica.apply(block, Time::ZERO, ROOM), Meaning::Old);
     }
-    let back = Origin::new(2, origin.items().map(Arc::clone));
+    let back = Arc::new(Origin::new(2, origin.items().map(Arc::clone)));
     for block in back.blocks_for(ORIGIN, None) {
         assert_eq!(replica.apply(&block, Time::ZERO, ROOM), Meaning::News);
     }
@@ -132,6 +173,7 @@ fn the_index_is_bounded() {
         entries: (1..=n)
             .map(|i| Entry { seq: from + i, change: Change::Add(item(i as u8)) })
             .collect(),
+        state: Shared::default(),
     };
     assert_eq!(replica.apply(&block(1, 0, 3), Time::ZERO, room), Meaning::News);
     assert_eq!(replica.apply(&block(1, 3, 1), Time::ZERO, room), Meaning::Old);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::replication::{Block, Config, Message, Replication, Timer};
+use crate::replication::{Block, Config, Message, Replication, Shared, Timer};
 use crate::seam::{
     Action, Addr, Cause, Cx, Effect, Item, Machine as _, OpId, Outcome, Overlay as _, Profile,
     Query, Reason, Rng, Span, Stream, Time,
@@ -53,7 +53,15 @@ impl Bench {
 }
 
 fn hello(origin: u32) -> Block {
-    Block { origin: addr(origin), epoch: 1, gone: false, from: 0, upto: 0, entries: Vec::new() }
+    Block {
+        origin: addr(origin),
+        epoch: 1,
+        gone: false,
+        from: 0,
+        upto: 0,
+        entries: Vec::new(),
+        state: Shared::default(),
+    }
 }
 
 fn sent(effects: &Effects) -> Vec<(u32, Message)> {
