@@ -46,7 +46,13 @@ pub(super) struct Keep {
 #[derive(Debug, Default)]
 pub(super) struct Records {
     kept: BTreeMap<RecordId, Kept>,
+    /// How many records there are under each key that has many, so that who
+    /// stores one more under a popular word need not have them counted.
+    crowds: BTreeMap<Key, usize>,
 }
+
+/// From how many records on a key's are counted once and for all.
+const CROWD: usize = 32;
 
 const LEAST: Addr = Addr::from_bytes([0; 6]);
 const MOST: Addr = Addr::from_bytes([255; 6]);
@@ -78,14 +84,29 @@ impl Records {
             }
             return true;
         }
-        if self.kept.len() >= settings.max_records
-            || self.under(keep.id.key).take(settings.max_providers).count()
-                >= settings.max_providers
-        {
+        let under = self.count_under(keep.id.key);
+        if self.kept.len() >= settings.max_records || under >= settings.max_providers {
             return false;
+        }
+        if under + 1 >= CROWD {
+            self.crowds.insert(keep.id.key, under + 1);
         }
         self.kept.insert(keep.id, Kept { item: keep.item, expires_s, replicate_s });
         true
+    }
+
+    /// How many records there are under `key`.
+    fn count_under(&self, key: Key) -> usize {
+        self.crowds.get(&key).copied().unwrap_or_else(|| self.under(key).count())
+    }
+
+    /// Notes that a record under `key` is gone.
+    fn thin(crowds: &mut BTreeMap<Key, usize>, key: Key) {
+        let Some(count) = crowds.get_mut(&key) else { return };
+        *count -= 1;
+        if *count < CROWD {
+            crowds.remove(&key);
+        }
     }
 
     /// Up to `limit` live records under `key` whose items have all `words`;
@@ -103,26 +124,31 @@ impl Records {
                 .is_none_or(|w| kept.item.as_ref().is_some_and(|i| i.keywords().contains_all(w)));
             kept.expires_s > now_s && matches
         };
-        let all: Vec<Record> = self
-            .under(key)
-            .filter(|(_, kept)| fits(kept))
-            .map(|(id, kept)| Record { item: kept.item.clone(), provider: id.provider })
-            .collect();
-        if all.len() <= limit {
-            return all;
-        }
-        let skip = start as usize % all.len();
-        all.iter().cycle().skip(skip).take(limit).cloned().collect()
+        let all: Vec<_> = self.under(key).filter(|(_, kept)| fits(kept)).collect();
+        let skip = if all.len() > limit { start as usize % all.len() } else { 0 };
+        let picked = all.iter().cycle().skip(skip).take(limit.min(all.len()));
+        picked.map(|(id, kept)| Record { item: kept.item.clone(), provider: id.provider }).collect()
     }
 
     /// Forgets a record; says whether it was there.
     pub(super) fn remove(&mut self, id: &RecordId) -> bool {
-        self.kept.remove(id).is_some()
+        let was_there = self.kept.remove(id).is_some();
+        if was_there {
+            Self::thin(&mut self.crowds, id.key);
+        }
+        was_there
     }
 
     /// Drops what has expired.
     pub(super) fn expire(&mut self, now_s: u32) {
-        self.kept.retain(|_, kept| kept.expires_s > now_s);
+        let crowds = &mut self.crowds;
+        self.kept.retain(|id, kept| {
+            let stays = kept.expires_s > now_s;
+            if !stays {
+                Self::thin(crowds, id.key);
+            }
+            stays
+        });
     }
 
     /// The keys under which something is due to be replicated.
@@ -175,6 +201,11 @@ impl Records {
             (keep.id, Kept { item: keep.item, expires_s, replicate_s })
         };
         self.kept = records.into_iter().map(kept).collect();
+        self.crowds.clear();
+        let keys: Vec<Key> = self.kept.keys().map(|id| id.key).collect();
+        for run in keys.chunk_by(|a, b| a == b).filter(|run| run.len() >= CROWD) {
+            self.crowds.insert(run[0], run.len());
+        }
     }
 
     /// Bytes on the heap, roughly.

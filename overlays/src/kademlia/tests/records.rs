@@ -83,3 +83,23 @@ fn replication_is_put_off_by_a_store() {
     records.release(id8(1));
     assert_eq!(records.due(1000), []);
 }
+
+/// Long lists are counted once; the count follows whatever becomes of them.
+#[test]
+fn a_crowded_key_has_room_for_as_many_as_have_gone() {
+    let s = Settings { max_providers: 40, ..settings(2) };
+    let mut records = Records::default();
+    let put =
+        |records: &mut Records, p, lifetime_s| records.put(keep("a", id8(1), p, lifetime_s), 0, &s);
+    assert!((0..40).all(|p| put(&mut records, p, 100 + p)));
+    assert!(!put(&mut records, 50, 100));
+    let id = keep("a", id8(1), 3, 0).id;
+    assert!(records.remove(&id) && !records.remove(&id));
+    assert!(put(&mut records, 50, 500) && !put(&mut records, 51, 500));
+    records.expire(135);
+    let left = records.len();
+    assert_eq!(left, 5);
+    assert_eq!((60..200).filter(|p| put(&mut records, *p, 500)).count(), 40 - left);
+    records.expire(1000);
+    assert_eq!((60..200).filter(|p| put(&mut records, *p, 2000)).count(), 40);
+}
