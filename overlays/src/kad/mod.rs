@@ -25,7 +25,8 @@
 //! * A node outside the tolerance zone of a key, whose first eight bits differ,
 //!   still keeps it if it knows fewer than k nodes that are closer: else small
 //!   networks could keep nothing.
-//! * A delete or a polite leave withdraws what was published (`withdraw`).
+//! * A delete withdraws what was published (`withdraw`). Who leaves just goes,
+//!   as eMule does, and what it published expires.
 //! * Firewalled peers have no buddy. They ask and publish, and are in nobody's
 //!   table.
 

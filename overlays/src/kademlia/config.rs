@@ -61,9 +61,13 @@ crate::parameters! {
         /// Whether a search leaves a copy at the closest node that it saw
         /// without one (§2.3).
         pub cache: bool = true;
-        /// Whether a delete or a polite leave withdraws records, instead of
-        /// waiting for them to expire.
+        /// Whether a delete withdraws records, instead of waiting for them to
+        /// expire.
         pub withdraw: bool = true;
+        /// Whether a polite leave withdraws what the leaver provides, for a
+        /// lookup per record. The papers have no farewell: who leaves sends
+        /// nothing, and its records expire.
+        pub farewell: bool = false;
         /// Whether storing takes a token from the node that is to store;
         /// Mainline's format alone has room for one.
         pub tokens: bool = false;

@@ -85,14 +85,17 @@ impl<D: Dialect> Node<D> {
         self.work.put_job(End::Join(op), errands);
     }
 
-    /// Leaves. Kademlia has no farewell; what this node provides is withdrawn,
-    /// and what it keeps for others they have too.
+    /// Leaves. Kademlia has no farewell: what this node provides expires, unless
+    /// it is to be withdrawn; what it keeps for others they have too.
     pub(super) fn depart(&mut self, cx: &mut Context<'_, D>, op: OpId) {
         if self.phase != Phase::Member {
             return cx.finish(op, Outcome::Done);
         }
         self.phase = Phase::Leaving;
-        let shares = core::mem::take(&mut self.shares);
+        let mut shares = core::mem::take(&mut self.shares);
+        if !self.config.farewell {
+            shares.clear();
+        }
         let errands: Vec<Errand> =
             shares.iter().flat_map(|(key, s)| self.withdrawal(*key, &s.item)).collect();
         self.work.put_job(End::Leave(op), errands);

@@ -17,8 +17,8 @@
 //!
 //! # Deviations from the paper
 //!
-//! * A delete or a polite leave withdraws the provider's records from the
-//!   closest nodes (`withdraw`); the paper lets them expire.
+//! * A delete withdraws the provider's records from the closest nodes
+//!   (`withdraw`); the paper lets them expire.
 //! * A provider answers for what it shares itself, as if it had a record.
 //! * A contact that owes an answer is not recommended to others until it is
 //!   heard of again.
@@ -104,7 +104,7 @@ enum Phase {
     Joining,
     /// Part of the network.
     Member,
-    /// Part of the network, withdrawing what it provides.
+    /// On its way out.
     Leaving,
 }
 

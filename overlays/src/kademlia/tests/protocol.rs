@@ -187,6 +187,23 @@ fn what_is_stored_is_told_until_it_is_withdrawn_by_its_provider() {
     assert!(values.records.is_empty() && !values.nodes.is_empty());
 }
 
+/// The paper has no farewell; one that withdraws what it provides asks for the
+/// nodes that keep it first.
+#[test]
+fn a_leaver_sends_nothing_unless_it_is_to_say_farewell() {
+    for (farewell, sends) in [(false, false), (true, true)] {
+        let mut b = Bench::<Paper>::member(|s| s.farewell = farewell, &[]);
+        let item = Arc::new(Item::new("song.ogg", 1));
+        b.call(|node, cx| node.insert(cx, OpId(2), &item));
+        b.hear(contact(0x80), 0, Body::Ping);
+        b.effects.clear();
+        b.call(|node, cx| node.leave(cx, OpId(3)));
+        let sent = b.effects.iter().any(|e| matches!(&e.action, Action::Send { .. }));
+        assert_eq!(sent, sends);
+        assert_eq!(b.outcome().is_none(), sends, "it waits for whom it asked");
+    }
+}
+
 #[test]
 fn announcing_takes_a_fresh_token_of_ones_own() {
     let mut b = Bench::<Krpc>::member(|_| {}, &[0x80]);
