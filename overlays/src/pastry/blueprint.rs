@@ -4,6 +4,7 @@ use super::config::Config;
 use super::contact::{Contact, Entry, Rtt, is_closer};
 use super::leaf_set::{Leaf, closest_of};
 use super::{Context, Pastry, Phase};
+use crate::parts::postings::{Posting, WHOLE};
 use crate::{Addr, Census, Distances, Hit, Holding, Key};
 
 use rand::RngExt as _;
@@ -25,6 +26,9 @@ pub struct Blueprint {
     holdings: Vec<Holding>,
     /// The same by provider: indices into `holdings`.
     by_provider: Vec<u32>,
+    /// The records under words, where there are any: the word's key, and the
+    /// index into `holdings`.
+    postings: Vec<(Key, u32)>,
     distances: Distances,
     id_bits: u32,
 }
@@ -43,7 +47,9 @@ impl Blueprint {
         let holdings = census.holdings;
         let mut by_provider: Vec<u32> = (0..holdings.len() as u32).collect();
         by_provider.sort_by_key(|i| holdings[*i as usize].provider);
-        Self { ring, holdings, by_provider, distances: census.distances, id_bits }
+        let postings = if config.keywords { postings_of(&holdings) } else { Vec::new() };
+        let distances = census.distances;
+        Self { ring, holdings, by_provider, postings, distances, id_bits }
     }
 
     /// All nodes, by identifier.
@@ -98,14 +104,30 @@ impl Blueprint {
         sample.min_by_key(|e| e.rtt)
     }
 
-    /// The items whose keys lie in places `from..to` of the circle of items.
-    fn held_around(&self, place: usize, k: usize) -> impl Iterator<Item = &Holding> {
+    /// The records that the node at `place` may have to keep, and some more:
+    /// under items' own keys, and under words.
+    fn held_around(&self, place: usize, k: usize) -> impl Iterator<Item = (Key, Hit)> {
+        let hit =
+            |Holding { item, provider }: &Holding| Hit { item: item.clone(), provider: *provider };
+        let own = self.around(place, k, &self.holdings, |h| h.item.key());
+        let words = self.around(place, k, &self.postings, |(list, _)| *list);
+        let own = own.map(move |h| (h.item.key(), hit(h)));
+        own.chain(words.map(move |(list, at)| (*list, hit(&self.holdings[*at as usize]))))
+    }
+
+    /// Those of `all`, sorted by key, whose keys are around `place`.
+    fn around<'a, T>(
+        &self,
+        place: usize,
+        k: usize,
+        all: &'a [T],
+        key_of: impl Fn(&T) -> Key,
+    ) -> impl Iterator<Item = &'a T> {
         // Whoever is among the k closest to a key has at most k - 1 nodes
         // between itself and the key.
         let n = self.ring.len();
         let reach = k.min(n);
-        let all = &self.holdings;
-        let upto = |key: Key| all.partition_point(|h| h.item.key().truncated(self.id_bits) <= key);
+        let upto = |key: Key| all.partition_point(|t| key_of(t).truncated(self.id_bits) <= key);
         let after = self.ring[(place + n - reach) % n].id;
         let last = self.ring[(place + reach) % n].id;
         let (from, to) = (upto(after), upto(last));
@@ -128,6 +150,18 @@ impl Blueprint {
             .map(move |i| &self.holdings[*i as usize])
             .take_while(move |h| h.provider == provider)
     }
+}
+
+/// All records of the holdings under words, by the word's key.
+fn postings_of(holdings: &[Holding]) -> Vec<(Key, u32)> {
+    let mut postings = Vec::new();
+    for (at, Holding { item, provider }) in (0..).zip(holdings) {
+        let hit = Hit { item: item.clone(), provider: *provider };
+        let words = Posting::all(&hit, true).filter(|posting| posting.word != WHOLE);
+        postings.extend(words.map(|posting| (posting.key(), at)));
+    }
+    postings.sort_unstable();
+    postings
 }
 
 impl Pastry {
@@ -212,10 +246,8 @@ impl Pastry {
 
     fn settle_records(&mut self, cx: &mut Context<'_>, blueprint: &Blueprint, place: usize) {
         let k = self.config.replicas;
-        for holding in blueprint.held_around(place, k) {
-            let key = holding.item.key();
+        for (key, hit) in blueprint.held_around(place, k) {
             if self.holders(self.ring_key(key)).contains(&self.me) {
-                let hit = Hit { item: holding.item.clone(), provider: holding.provider };
                 self.settle_record(key, hit);
             }
         }

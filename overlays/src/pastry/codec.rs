@@ -8,7 +8,7 @@
 //! an entry 24 (contact, round-trip time in steps of 100 µs); an optional field
 //! is a flag byte and, if that is 1, the field; a list is a 16-bit count and
 //! its entries; an item is its name behind a length byte, then a 64-bit size.
-//! An [`Errand`] is a tag byte (0 get, 1 store, 2 remove, 3 join) and its
+//! An [`Errand`] is a tag byte (0 get, 1 store, 2 remove, 3 join, 4 sift) and its
 //! fields; the optional one of [`Message::Route`] has tag 255 for none.
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use super::contact::{Contact, Entry, ID_BYTES, Rtt, decode_id, encode_id};
 use super::message::{
     Arrival, Contacts, Errand, MAX_CONTACTS, MAX_RECORDS, Message, Placed, State, Verdict,
 };
+use crate::parts::postings::{Sift, Sifted};
 use crate::{Addr, Hit, Key, Query, Reader, Wire, WireError, Writer};
 
 /// The version this module reads and writes.
@@ -32,6 +33,7 @@ impl Errand {
             Self::Get { .. } | Self::Join { .. } => 3,
             Self::Store(hit) => hit.encoded_len(),
             Self::Remove { .. } => Key::BYTES + Addr::BYTES,
+            Self::Sift { sift, .. } => 1 + sift.encoded_len(),
         }
     }
 
@@ -56,6 +58,11 @@ impl Errand {
                 w.u16(*stations);
                 w.u8(*rows);
             }
+            Self::Sift { sift, passed_on } => {
+                w.u8(4);
+                w.bool(*passed_on);
+                sift.encode(w);
+            }
         }
     }
 
@@ -65,6 +72,7 @@ impl Errand {
             1 => Self::Store(Hit::decode(r)?),
             2 => Self::Remove { item: r.key()?, provider: r.addr()? },
             3 => Self::Join { stations: r.u16()?, rows: r.u8()? },
+            4 => Self::Sift { passed_on: r.bool()?, sift: Box::new(Sift::decode(r)?) },
             NO_ERRAND => return Ok(None),
             other => return Err(r.invalid("errand", u64::from(other))),
         })))
@@ -196,6 +204,7 @@ impl Wire for Message {
         "Kept",
         "Erase",
         "Leaving",
+        "Sifted",
     ];
 
     fn kind(&self) -> usize {
@@ -219,6 +228,7 @@ impl Wire for Message {
             Self::Kept { .. } => 16,
             Self::Erase { .. } => 17,
             Self::Leaving { .. } => 18,
+            Self::Sifted(_) => 19,
         }
     }
 
@@ -235,6 +245,7 @@ impl Wire for Message {
                 | Self::Pong { .. }
                 | Self::Alive { .. }
                 | Self::Kept { .. }
+                | Self::Sifted(_)
         )
     }
 
@@ -262,6 +273,7 @@ impl Wire for Message {
             }
             Self::Erase { .. } => 2 * Key::BYTES + Addr::BYTES,
             Self::Leaving { leaves, .. } => ID_BYTES + leaves.encoded_len(),
+            Self::Sifted(sifted) => sifted.encoded_len(),
         }
     }
 
@@ -278,6 +290,7 @@ impl Wire for Message {
             Self::Transfer { .. } | Self::Kept { .. } | Self::Erase { .. } => {
                 self.encode_records(w);
             }
+            Self::Sifted(sifted) => sifted.encode(w),
             _ => self.encode_state(w),
         }
     }
@@ -291,6 +304,7 @@ impl Wire for Message {
             kind @ 0..=5 => Self::decode_routing(kind, r),
             kind @ (6..=14 | 18) => Self::decode_state(kind, r),
             kind @ 15..=17 => Self::decode_records(kind, r),
+            19 => Ok(Self::Sifted(Box::new(Sifted::decode(r)?))),
             other => Err(r.invalid("kind", u64::from(other))),
         }
     }

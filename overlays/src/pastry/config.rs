@@ -1,5 +1,6 @@
 //! Pastry's parameters.
 
+use crate::parts::postings::Intersect;
 use crate::{Span, choice, parameters};
 
 const DAY: Span = Span::from_s(86_400);
@@ -74,6 +75,13 @@ parameters! {
         pub max_providers: usize = 1024, in 1..=65_536;
         /// Records that a node keeps.
         pub max_records: usize = 1_000_000, in 1..=100_000_000;
+        /// Whether items are also stored under each word of their names, so that searches by
+        /// keywords can be answered.
+        pub keywords: bool = false;
+        /// Where the posting lists of a query's words are put together.
+        pub intersect: Intersect = Intersect::Path;
+        /// Records kept under one word; a list that has reached it refuses more and is hot.
+        pub max_postings: usize = 1000, in 1..=65_536;
         /// Requests that a node has open at a time.
         pub max_requests: usize = 4096, in 16..=65_536;
     }

@@ -5,22 +5,53 @@ use super::config::TableInit;
 use super::contact::{Contact, Entry, Rtt};
 use super::message::{Arrival, Message, State};
 use super::probes::Purpose;
-use super::{Context, Pastry};
-use crate::Addr;
+use super::routing_table::Cell;
+use super::{Context, Pastry, Timer};
+use crate::{Addr, Span};
 
-use std::collections::BTreeSet;
+/// Candidates for the neighbourhood set that are measured after one exchange
+/// of state, at most.
+const NEAR_CANDIDATES: usize = 4;
 
-/// Candidates that are remembered as measured during one stage, at most.
-const MAX_MEASURED: usize = 2048;
-
-/// An exchange of state under way: the second stage of a join, or a round of
-/// maintenance.
+/// An exchange of state under way: the building of a joiner's tables, or a
+/// round of maintenance. What the others tell is gathered first, and when it
+/// ends, only the most promising node for each cell is measured: to compare
+/// all candidates is free in the paper, and most of a join's messages here.
 #[derive(Debug)]
 pub(super) struct Stage {
     /// The number that answers carry.
     request: u32,
-    /// Who was measured, so that nobody is twice.
-    measured: BTreeSet<Addr>,
+    /// Whether a joiner announces itself after it.
+    announces: bool,
+    /// For each cell, the node to which the way by the one who told of it is
+    /// shortest, and how long that is; at most one for each cell.
+    best: Vec<(Cell, Entry)>,
+    /// The same for the neighbourhood set, nearest first.
+    near: Vec<Entry>,
+}
+
+impl Stage {
+    /// Keeps a candidate for a cell if none is nearer by estimate.
+    fn gather_for(&mut self, cell: Cell, candidate: Entry) {
+        match self.best.iter_mut().find(|(c, _)| *c == cell) {
+            Some((_, best)) if candidate.rtt < best.rtt => *best = candidate,
+            Some(_) => {}
+            None => self.best.push((cell, candidate)),
+        }
+    }
+
+    /// Keeps a candidate for the neighbourhood set if it is among the nearest.
+    fn gather_near(&mut self, candidate: Entry) {
+        if let Some(at) = self.near.iter().position(|e| e.addr == candidate.addr) {
+            if self.near[at].rtt <= candidate.rtt {
+                return;
+            }
+            self.near.remove(at);
+        }
+        let at = self.near.partition_point(|e| e.rtt <= candidate.rtt);
+        self.near.insert(at, candidate);
+        self.near.truncate(NEAR_CANDIDATES);
+    }
 }
 
 impl Pastry {
@@ -31,11 +62,11 @@ impl Pastry {
         entry.or_else(|| self.table.find(addr)).map(|e| e.rtt)
     }
 
-    /// Looks at nodes that another told of, and measures those that might be
-    /// taken in. `rtt` is the distance to the one who told, and each entry's
-    /// own distance is seen from there. A node is worth measuring if its cell
-    /// is empty and nobody is being measured for it, or if the way to it by
-    /// the one who told is shorter than that to the node in the cell.
+    /// Looks at nodes that another told of, and measures at once those that
+    /// might be taken in. `rtt` is the distance to the one who told, and each
+    /// entry's own distance is seen from there. A node is worth measuring if
+    /// its cell is empty and nobody is being measured for it, or if the way to
+    /// it by the one who told is shorter than that to the node in the cell.
     pub(super) fn consider(&mut self, cx: &mut Context<'_>, entries: &[Entry], rtt: Rtt) {
         for entry in entries {
             let contact = self.cut(entry.contact());
@@ -46,18 +77,67 @@ impl Pastry {
                 continue;
             }
             let estimate = Rtt(entry.rtt.0.saturating_add(rtt.0));
-            let stage = self.aside.as_mut().and_then(|a| a.stage.as_mut());
-            let is_measured = stage.as_ref().is_some_and(|s| s.measured.contains(&contact.addr));
-            if is_measured || !self.is_candidate(contact, estimate) {
+            if self.is_candidate(contact, estimate) {
+                self.probe(cx, contact, Purpose::Distance);
+            }
+        }
+    }
+
+    /// Looks at nodes that one at the distance `rtt` told of, and notes the
+    /// best of them for the end of the stage.
+    pub(super) fn gather(&mut self, me: Addr, entries: &[Entry], rtt: Rtt) {
+        for entry in entries {
+            let contact = self.cut(entry.contact());
+            let is_known = contact.addr == me || contact.id == self.me.id;
+            if is_known || self.is_lost(contact.addr) || self.rtt_of(contact.addr).is_some() {
                 continue;
             }
-            if let Some(stage) = self.aside.as_mut().and_then(|a| a.stage.as_mut())
-                && stage.measured.len() < MAX_MEASURED
-            {
-                stage.measured.insert(contact.addr);
+            let Some(cell) = self.table.cell_of(contact.id) else { continue };
+            let estimate = Rtt(entry.rtt.0.saturating_add(rtt.0));
+            let for_table = self.table.get(cell).is_none_or(|there| estimate < there.rtt);
+            let size = self.config.neighbourhood;
+            let is_near = self.neighbourhood.wants(contact.addr, estimate, size);
+            let Some(stage) = self.aside.as_mut().and_then(|a| a.stage.as_mut()) else { return };
+            let candidate = Entry::new(contact, estimate);
+            if for_table {
+                stage.gather_for(cell, candidate);
             }
-            self.probe(cx, contact, Purpose::Distance);
+            if is_near {
+                stage.gather_near(candidate);
+            }
         }
+    }
+
+    /// A joiner looks at nodes that a station on its way told of: it measures
+    /// one for each cell that is empty, and neighbours of the first station
+    /// while there is room for them.
+    pub(super) fn fill_gaps(&mut self, cx: &mut Context<'_>, table: &[Entry], near: &[Entry]) {
+        let purpose = match self.config.table_init {
+            TableInit::WholeThenFetch => Purpose::Fetch,
+            TableInit::Single | TableInit::Whole => Purpose::Distance,
+        };
+        let candidates = near.iter().map(|e| (e, true)).chain(table.iter().map(|e| (e, false)));
+        for (entry, is_near) in candidates {
+            let contact = self.cut(entry.contact());
+            if contact.addr == cx.me() || contact.id == self.me.id || self.is_lost(contact.addr) {
+                continue;
+            }
+            let is_gap = self.table.next_for(contact.id).is_none();
+            let wanted = match is_near {
+                true => self.neighbours_under_way() < self.config.neighbourhood,
+                false => is_gap && !self.is_measuring_for(contact),
+            };
+            if wanted && self.rtt_of(contact.addr).is_none() {
+                self.probe(cx, contact, purpose);
+            }
+        }
+    }
+
+    /// The members of the neighbourhood set, and those being measured that may
+    /// become some.
+    fn neighbours_under_way(&self) -> usize {
+        let probes = self.aside.as_ref().map_or(0, |a| a.probes.candidates().count());
+        self.neighbourhood.entries().len() + probes
     }
 
     /// Whether a node at about this distance would improve a table.
@@ -91,13 +171,14 @@ impl Pastry {
         }
     }
 
-    /// The joiner's tables stand: it announces itself to everyone in them, and
-    /// asks them for their state (the second stage).
+    /// The joiner's tables stand: it announces itself to everyone in routing
+    /// table and neighbourhood set. Its leaves know it already.
     pub(super) fn on_announce_timer(&mut self, cx: &mut Context<'_>) {
         if !self.is_member() {
             return;
         }
-        let mut all: Vec<Contact> = self.known().collect();
+        let entries = self.table.entries().iter().chain(self.neighbourhood.entries());
+        let mut all: Vec<Contact> = entries.map(|e| e.contact()).collect();
         all.sort_by_key(|c| c.addr);
         all.dedup_by_key(|c| c.addr);
         for contact in &all {
@@ -109,24 +190,47 @@ impl Pastry {
             };
             cx.send(contact.addr, Message::Announce(Box::new(arrival)));
         }
-        if self.config.table_init == TableInit::WholeThenFetch {
-            let request = self.begin_stage();
-            let table = self.table.entries().iter().chain(self.neighbourhood.entries());
-            let mut asked: Vec<Addr> = table.map(|e| e.addr).collect();
-            asked.sort_unstable();
-            asked.dedup();
-            for addr in asked {
-                cx.send(addr, Message::GetState { request, row: None });
-            }
-        }
     }
 
-    /// Begins an exchange of state; answers to the one before are stale.
-    pub(super) fn begin_stage(&mut self) -> u32 {
+    /// Begins an exchange of state that lasts for so long; answers to the one
+    /// before are stale. A joiner announces itself after its own.
+    pub(super) fn begin_stage(
+        &mut self,
+        cx: &mut Context<'_>,
+        lasts: Span,
+        announces: bool,
+    ) -> u32 {
         let request = self.requests.number();
-        let stage = Stage { request, measured: BTreeSet::new() };
+        let stage = Stage { request, announces, best: Vec::new(), near: Vec::new() };
         self.aside.get_or_insert_default().stage = Some(Box::new(stage));
+        cx.wake(lasts, Timer::Stage(request));
         request
+    }
+
+    /// Whether a joiner is still building its tables.
+    pub(super) fn is_building(&self) -> bool {
+        self.aside.as_ref().and_then(|a| a.stage.as_ref()).is_some_and(|s| s.announces)
+    }
+
+    /// An exchange of state is over: the best of what was heard is measured.
+    pub(super) fn on_stage_timer(&mut self, cx: &mut Context<'_>, request: u32) {
+        let Some(aside) = &mut self.aside else { return };
+        let Some(stage) = aside.stage.take_if(|s| s.request == request) else { return };
+        for (cell, candidate) in &stage.best {
+            if self.table.get(*cell).is_none_or(|there| candidate.rtt < there.rtt) {
+                self.probe(cx, candidate.contact(), Purpose::Distance);
+            }
+        }
+        for candidate in &stage.near {
+            let size = self.config.neighbourhood;
+            if self.neighbourhood.wants(candidate.addr, candidate.rtt, size) {
+                self.probe(cx, candidate.contact(), Purpose::Distance);
+            }
+        }
+        if stage.announces && self.is_member() {
+            // By then the candidates have been measured.
+            cx.wake(self.config.request_timeout, Timer::Announce);
+        }
     }
 
     /// Somebody asks for this node's state, or a row of its table.
@@ -169,17 +273,25 @@ impl Pastry {
         if self.is_station_of(request) {
             return self.on_station(cx, from, request, state);
         }
-        let stage = self.aside.as_ref().and_then(|a| a.stage.as_ref());
-        if stage.is_none_or(|s| s.request != request) {
-            return;
-        }
-        // Only nodes of the tables were asked, and all of them are measured.
-        let Some(rtt) = self.rtt_of(from) else { return };
-        self.consider(cx, &state.table, rtt);
-        self.consider(cx, &state.neighbourhood, rtt);
+        let id = state.sender.id;
+        let rtt = if let Some((probe, rtt)) = self.answered(cx, from, request, id) {
+            self.measured(cx, probe.contact, rtt);
+            rtt
+        } else {
+            let stage = self.aside.as_ref().and_then(|a| a.stage.as_ref());
+            if stage.is_none_or(|s| s.request != request) {
+                return;
+            }
+            // Only nodes of the tables were asked, and all of them are measured.
+            let Some(rtt) = self.rtt_of(from) else { return };
+            rtt
+        };
+        self.gather(cx.me(), &state.table, rtt);
+        self.gather(cx.me(), &state.neighbourhood, rtt);
         for leaf in &state.leaves {
             self.consider_leaf(cx, *leaf);
         }
+        self.tidy();
     }
 
     /// A newcomer announces itself.

@@ -9,6 +9,7 @@ use super::message::{Errand, MAX_RECORD_BYTES, MAX_RECORDS, Message, Placed, Ver
 use super::records::Store;
 use super::request::{Client, Request, What};
 use super::{Context, Pastry, Phase, Timer};
+use crate::parts::postings::{KeywordHost as _, KeywordWork, Posting};
 use crate::{Addr, Hit, Item, Key, Note, OpId, Outcome, Span, Time};
 
 /// Items of a batch that are on their way at a time.
@@ -23,6 +24,8 @@ pub(super) struct Holdings {
     pub(super) shared: BTreeMap<Key, Arc<Item>>,
     /// What it keeps for the network.
     pub(super) store: Store,
+    /// Keyword searches, and inserts and deletes of several records.
+    pub(super) keywords: Option<Box<KeywordWork>>,
     /// The leaf set when records were last put in place.
     placed: Vec<Contact>,
     /// Whether records may be out of place.
@@ -44,6 +47,7 @@ impl Holdings {
             + self.store.heap_bytes()
             + self.shared.len() * (size_of::<Key>() + size_of::<Arc<Item>>())
             + self.placed.capacity() * size_of::<Contact>()
+            + self.keywords.as_ref().map_or(0, |work| work.bytes())
     }
 }
 
@@ -58,8 +62,11 @@ impl Pastry {
         if self.phase != Phase::Member {
             return cx.finish(op, Outcome::Done);
         }
-        let errand = Errand::Store(Hit { item: item.clone(), provider: cx.me() });
-        self.ask(cx, item.key(), Client::Op(op), Some(errand));
+        let hit = Hit { item: item.clone(), provider: cx.me() };
+        if self.config.keywords {
+            return self.send_records(cx, op, &hit, true);
+        }
+        self.ask(cx, item.key(), Client::Op(op), Some(Errand::Store(hit)));
     }
 
     /// Stops sharing an item.
@@ -67,6 +74,10 @@ impl Pastry {
         let shared = self.holdings.as_mut().and_then(|h| h.shared.remove(&key));
         match (shared, self.phase) {
             (None, _) => cx.finish(op, Outcome::NotFound),
+            (Some(item), Phase::Member) if self.config.keywords => {
+                let hit = Hit { item, provider: cx.me() };
+                self.send_records(cx, op, &hit, false);
+            }
             (Some(_), Phase::Member) => {
                 let errand = Errand::Remove { item: key, provider: cx.me() };
                 self.ask(cx, key, Client::Op(op), Some(errand));
@@ -77,20 +88,26 @@ impl Pastry {
 
     /// Announces everything shared, a few items at a time.
     pub(super) fn announce_all(&mut self, cx: &mut Context<'_>) {
-        let provider = cx.me();
+        let (provider, keywords) = (cx.me(), self.config.keywords);
         if let Some(h) = &mut self.holdings {
-            let store = |item: &Arc<Item>| Errand::Store(Hit { item: item.clone(), provider });
-            h.batch = h.shared.iter().map(|(key, item)| (*key, store(item))).collect();
+            h.batch.clear();
+            for item in h.shared.values() {
+                let hit = Hit { item: item.clone(), provider };
+                h.batch.extend(Posting::all(&hit, keywords).map(|p| errand_for(p, true)));
+            }
         }
         self.pump(cx);
     }
 
     /// Withdraws everything shared, a few items at a time.
     pub(super) fn withdraw_all(&mut self, cx: &mut Context<'_>) {
-        let provider = cx.me();
+        let (provider, keywords) = (cx.me(), self.config.keywords);
         if let Some(h) = &mut self.holdings {
-            let keys = core::mem::take(&mut h.shared).into_keys();
-            h.batch = keys.map(|item| (item, Errand::Remove { item, provider })).collect();
+            h.batch.clear();
+            for item in core::mem::take(&mut h.shared).into_values() {
+                let hit = Hit { item, provider };
+                h.batch.extend(Posting::all(&hit, keywords).map(|p| errand_for(p, false)));
+            }
         }
         self.pump(cx);
     }
@@ -177,7 +194,7 @@ impl Pastry {
         let verdict = self.keep(cx, key, hit.clone());
         if verdict == Verdict::Done && self.config.replicas > 1 {
             for holder in self.holders(self.ring_key(key)) {
-                self.send_records(cx, holder, &[Placed { key, hit: hit.clone() }]);
+                self.hand_records(cx, holder, &[Placed { key, hit: hit.clone() }]);
             }
         }
         verdict
@@ -227,7 +244,7 @@ impl Pastry {
     }
 
     /// Sends records in chunks, each until it is acknowledged.
-    fn send_records(&mut self, cx: &mut Context<'_>, to: Contact, records: &[Placed]) {
+    fn hand_records(&mut self, cx: &mut Context<'_>, to: Contact, records: &[Placed]) {
         if to.addr == cx.me() {
             return;
         }
@@ -345,7 +362,7 @@ impl Pastry {
         }
         // What a change of the neighbours moves is nobody's operation.
         for (to, records) in moves.into_values() {
-            self.send_records(cx, to, &records);
+            self.hand_records(cx, to, &records);
         }
     }
 
@@ -390,7 +407,9 @@ impl Pastry {
         }
         let (mut all, mut strays, mut keep) = (true, false, false);
         for placed in records {
-            all &= self.keep(cx, placed.key, placed.hit.clone()) == Verdict::Done;
+            let kept = self.keep(cx, placed.key, placed.hit.clone()) == Verdict::Done;
+            // A list that is hot does not take it however often it is sent.
+            all &= kept || placed.key != placed.hit.item.key();
             let holders = self.holders(self.ring_key(placed.key));
             strays = strays || !holders.contains(&self.me);
             keep = keep || holders.iter().any(|h| h.addr == from);
@@ -417,7 +436,7 @@ impl Pastry {
             }
         }
         for (heir, records) in moves.into_values() {
-            self.send_records(cx, heir, &records);
+            self.hand_records(cx, heir, &records);
         }
         if !self.transfers_under_way() {
             self.on_handed_over(cx);
@@ -437,6 +456,17 @@ impl Pastry {
             h.placed = leaves;
         }
     }
+}
+
+/// Where a record belongs, and what is asked of the root there.
+pub(super) fn errand_for(posting: Posting, stores: bool) -> (Key, Errand) {
+    let key = posting.key();
+    let hit = posting.hit;
+    let errand = match stores {
+        true => Errand::Store(hit),
+        false => Errand::Remove { item: hit.item.key(), provider: hit.provider },
+    };
+    (key, errand)
 }
 
 /// What to do with the records under a key.

@@ -19,6 +19,10 @@ const MAX_VIA: usize = 64;
 const NEW_FOR: Span = Span::from_s(20);
 /// Nodes on the way of a join message whose state is taken in.
 const MAX_STATIONS: u16 = 256;
+/// How long a joiner gathers state before it improves its tables, in request
+/// timeouts: stations answer within one, and those that they name within
+/// another.
+const BUILDING_TIMEOUTS: u64 = 2;
 
 /// A join or leave under way.
 #[derive(Debug)]
@@ -179,13 +183,33 @@ impl Pastry {
             }
         }
         let sender = Contact { id: state.sender.id, addr: from };
-        // Not known yet; the answer to a probe will tell.
-        let far = Rtt(u16::MAX);
-        self.consider(cx, &[Entry::new(sender, far)], Rtt(0));
-        self.consider(cx, &state.table, Rtt(0));
-        self.consider(cx, &state.neighbourhood, Rtt(0));
+        if self.is_joining_with(request) {
+            self.build_from(cx, sender, state);
+        } else {
+            // A node of another half of the network.
+            let far = Rtt(u16::MAX);
+            self.consider(cx, &[Entry::new(sender, far)], Rtt(0));
+            self.consider(cx, &state.table, Rtt(0));
+            self.consider(cx, &state.neighbourhood, Rtt(0));
+        }
         if state.is_last {
             self.on_last_station(cx, sender, &state.leaves);
+        }
+    }
+
+    /// Builds tables from what a station tells.
+    fn build_from(&mut self, cx: &mut Context<'_>, sender: Contact, state: &State) {
+        let is_first = state.station == 0;
+        if is_first && self.config.table_init != TableInit::Single {
+            self.begin_stage(cx, self.config.request_timeout * BUILDING_TIMEOUTS, true);
+        }
+        // Not known yet; the answer to a probe will tell.
+        let sender = Entry::new(sender, Rtt(u16::MAX));
+        self.fill_gaps(cx, &[sender], &[]);
+        let near = if is_first { &state.neighbourhood[..] } else { &[] };
+        self.fill_gaps(cx, &state.table, near);
+        if self.config.table_init == TableInit::Whole {
+            self.gather(cx.me(), &state.table, Rtt(0));
         }
     }
 
@@ -240,7 +264,7 @@ impl Pastry {
         self.set_passage(Some(Passage::Announcing(op)));
         self.start_upkeep(cx);
         self.start_republishing(cx);
-        if !self.leaves.members().is_empty() {
+        if !self.leaves.members().is_empty() && !self.is_building() {
             // By then the candidates for the table have been measured.
             cx.wake(self.config.request_timeout, Timer::Announce);
         }

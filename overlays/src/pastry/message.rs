@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::contact::{Contact, Entry, Rtt};
+use crate::parts::postings::{Sift, Sifted};
 use crate::{Addr, Hit, Key};
 
 /// The most contacts in one list: a full leaf set, neighbourhood set or table.
@@ -32,6 +33,14 @@ pub enum Errand {
         item: Key,
         /// Who provided it.
         provider: Addr,
+    },
+    /// Meet the posting list of one of the query's words, whose key this is,
+    /// and tell the asker.
+    Sift {
+        /// The query.
+        sift: Box<Sift>,
+        /// Whether a newcomer has passed it on already, as with a get.
+        passed_on: bool,
     },
     /// Let the origin, whose identifier is the key, in: every node on the way
     /// sends it state.
@@ -256,4 +265,6 @@ pub enum Message {
         /// Its leaf set.
         leaves: Contacts,
     },
+    /// What was found for a keyword query.
+    Sifted(Box<Sifted>),
 }

@@ -16,8 +16,10 @@
 //! * No node enters a table before it has answered a probe, which also
 //!   measures its distance: the paper verifies new leaves, and takes distances
 //!   as known.
-//! * In the second stage a candidate is measured only if the distances it is
-//!   told of promise an improvement, since measuring costs messages here.
+//! * Measuring costs messages here. The second stage comes before the
+//!   announcement, so that asking a node for its state measures it as well, and
+//!   of the candidates that it brings only the most promising one for each
+//!   cell is measured.
 //! * Keep-alives carry the version of the leaf set that the asker has seen
 //!   (the paper's timestamps), and their answers bring the set when it has
 //!   changed: concurrent joins settle that way.
@@ -35,6 +37,7 @@ mod contact;
 mod exchange;
 mod forward;
 mod keeping;
+mod keywords;
 mod leaf_set;
 mod membership;
 pub mod message;
@@ -59,6 +62,7 @@ pub use message::Message;
 pub use neighbourhood::Neighbourhood;
 pub use routing_table::{Cell, RoutingTable};
 
+use crate::parts::postings::KeywordHost as _;
 use crate::{
     About, Addr, Census, Cx, Footprint, Growth, Item, Key, Machine, OpId, Outcome, Overlay,
     Profile, Query, Reason, Rng, SearchPower, Target, Theory, Time,
@@ -136,6 +140,8 @@ pub enum Timer {
     Maintain(u16),
     /// Announce shared items again.
     Republish(u16),
+    /// Has this keyword search been answered?
+    Keywords(u32),
     /// Has this probe been answered?
     Probe(u32),
     /// Has this request been answered?
@@ -151,6 +157,8 @@ pub enum Timer {
     Repair(u32),
     /// Is this attempt to join getting on?
     Join(u32),
+    /// Is the exchange of state with this number over?
+    Stage(u32),
     /// Announce this node to all that it has found.
     Announce,
 }
@@ -251,6 +259,7 @@ impl Machine for Pastry {
                 self.erase(cx, key, item, provider);
             }
             Message::Leaving { id, leaves } => self.on_leaving(cx, from, id, leaves.as_slice()),
+            Message::Sifted(sifted) => self.on_sifted_message(cx, *sifted),
         }
     }
 
@@ -259,11 +268,13 @@ impl Machine for Pastry {
             Timer::KeepAlive(epoch) => self.on_keep_alive_timer(cx, epoch),
             Timer::Maintain(epoch) => self.on_maintain_timer(cx, epoch),
             Timer::Republish(epoch) => self.on_republish_timer(cx, epoch),
+            Timer::Keywords(ticket) => self.on_keywords_overdue(cx, ticket),
             Timer::Probe(nonce) => self.on_probe_timer(cx, nonce),
             Timer::Request { id, step } => self.on_request_timer(cx, id, step),
             Timer::Forward(id) => self.on_forward_timer(cx, id),
             Timer::Repair(request) => self.on_repair_timer(cx, request),
             Timer::Join(attempt) => self.on_join_timer(cx, attempt),
+            Timer::Stage(request) => self.on_stage_timer(cx, request),
             Timer::Announce => self.on_announce_timer(cx),
         }
     }
@@ -324,8 +335,17 @@ impl Overlay for Pastry {
     }
 
     fn search(&mut self, cx: &mut Cx<'_, Self>, op: OpId, query: &Query) {
-        let Target::Exact(key) = query.target else {
-            return cx.finish(op, Outcome::Unsupported);
+        let key = match &query.target {
+            Target::Exact(key) => *key,
+            Target::Keywords(_) if !self.config.keywords => {
+                return cx.finish(op, Outcome::Unsupported);
+            }
+            Target::Keywords(_) if self.phase != Phase::Member => {
+                return cx.finish(op, Outcome::Failed(Reason::NotJoined));
+            }
+            Target::Keywords(words) => {
+                return self.search_words(cx, op, words, query.limit, self.config.intersect);
+            }
         };
         if self.phase != Phase::Member {
             return cx.finish(op, Outcome::Failed(Reason::NotJoined));
@@ -371,8 +391,8 @@ impl Overlay for Pastry {
         }
     }
 
-    fn search_power(_config: &Config) -> SearchPower {
-        SearchPower { exact: true, keywords: false }
+    fn search_power(config: &Config) -> SearchPower {
+        SearchPower { exact: true, keywords: config.keywords }
     }
 
     fn blueprint(config: &Config, census: Census, _rng: &mut Rng) -> Option<Blueprint> {

@@ -21,6 +21,9 @@ pub(super) enum Purpose {
     /// To learn the distance of a candidate for table or neighbourhood set, or
     /// whether a member is still there.
     Distance,
+    /// The same, of a node whose state a joiner wants as well (the second
+    /// stage): one exchange for both.
+    Fetch,
     /// A node that did not acknowledge a message: is it dead? Until it
     /// answers, messages are routed around it.
     Suspicion,
@@ -46,15 +49,9 @@ pub(super) struct Probe {
 #[derive(Debug, Default)]
 pub(super) struct Probes {
     open: Vec<Probe>,
-    last: u32,
 }
 
 impl Probes {
-    fn number(&mut self) -> u32 {
-        self.last = self.last.wrapping_add(1);
-        self.last
-    }
-
     fn take(&mut self, nonce: u32) -> Option<Probe> {
         let at = self.open.iter().position(|p| p.nonce == nonce)?;
         Some(self.open.swap_remove(at))
@@ -67,7 +64,13 @@ impl Probes {
 
     /// The nodes whose distance is being measured.
     pub(super) fn candidates(&self) -> impl Iterator<Item = Contact> + '_ {
-        self.open.iter().filter(|p| p.purpose == Purpose::Distance).map(|p| p.contact)
+        let measures = |p: &&Probe| matches!(p.purpose, Purpose::Distance | Purpose::Fetch);
+        self.open.iter().filter(measures).map(|p| p.contact)
+    }
+
+    /// All under way.
+    pub(super) fn open(&self) -> &[Probe] {
+        &self.open
     }
 
     /// How many are under way.
@@ -105,14 +108,15 @@ impl Pastry {
         let probes = &mut self.aside.get_or_insert_default().probes;
         let asks_leaves = |p| matches!(p, Purpose::Leaf | Purpose::Lost);
         let same = |p: Purpose| match purpose {
-            Purpose::Distance => true,
+            Purpose::Distance | Purpose::Fetch => true,
             Purpose::Suspicion => p == Purpose::Suspicion,
             Purpose::Leaf | Purpose::Lost => asks_leaves(p),
         };
         if probes.open.len() >= MAX || probes.is_under_way(contact.addr, same) {
             return;
         }
-        let nonce = probes.number();
+        // Out of the same numbers as requests, so that no answer fits both.
+        let nonce = self.requests.number();
         let sent = cx.now();
         self.send_probe(cx, Probe { nonce, contact, purpose, sent, tries: 1 });
     }
@@ -121,6 +125,7 @@ impl Pastry {
         let nonce = probe.nonce;
         let message = match probe.purpose {
             Purpose::Distance | Purpose::Suspicion => Message::Ping { nonce },
+            Purpose::Fetch => Message::GetState { request: nonce, row: None },
             Purpose::Leaf | Purpose::Lost => {
                 let seen = self.leaves.get(probe.contact.addr).map_or(0, |l| l.seen);
                 Message::KeepAlive { nonce, id: self.me.id, seen }

@@ -1,9 +1,11 @@
-//! The records that a node keeps: who provides what, by key.
+//! The records that a node keeps: who provides what, by key, and, where there
+//! is keyword search, which items have which word.
 
 use std::collections::BTreeMap;
 
 use super::config::Config;
 use super::message::{Placed, Verdict};
+use crate::parts::postings::{HotLists, List};
 use crate::{Addr, Hit, Key, Time};
 
 /// One record, as kept for the network.
@@ -20,6 +22,7 @@ struct Record {
 pub(super) struct Store {
     records: BTreeMap<Key, Vec<Record>>,
     len: usize,
+    hot: HotLists,
 }
 
 impl Store {
@@ -31,6 +34,7 @@ impl Store {
     /// Keeps a record under `key`, or refreshes it.
     pub(super) fn put(&mut self, key: Key, hit: Hit, now: Time, config: &Config) -> Verdict {
         let full = self.len >= config.max_records;
+        let is_own = key == hit.item.key();
         let list = self.records.entry(key).or_default();
         let same =
             |r: &&mut Record| r.hit.provider == hit.provider && r.hit.item.key() == hit.item.key();
@@ -38,7 +42,11 @@ impl Store {
             *known = Record { hit, announced: now };
             return Verdict::Done;
         }
-        if full || list.len() >= config.max_providers {
+        let admitted = match is_own {
+            true => list.len() < config.max_providers,
+            false => self.hot.admits(key, list.len(), config.max_postings),
+        };
+        if full || !admitted {
             if list.is_empty() {
                 self.records.remove(&key);
             }
@@ -49,6 +57,16 @@ impl Store {
         list.push(Record { hit, announced: now });
         self.len += 1;
         Verdict::Done
+    }
+
+    /// The posting list of the word with this key, and whether it is cut
+    /// short.
+    pub(super) fn list(&self, key: Key, max_postings: usize) -> List<Vec<Hit>> {
+        let list = self.records.get(&key).map_or(&[][..], Vec::as_slice);
+        List {
+            hits: list.iter().map(|r| r.hit.clone()).collect(),
+            is_hot: self.hot.is_hot(key, list.len(), max_postings),
+        }
     }
 
     /// Up to `limit` records under `key`.
@@ -65,6 +83,7 @@ impl Store {
         list.remove(at);
         if list.is_empty() {
             self.records.remove(&key);
+            self.hot.remove(key);
         }
         self.len -= 1;
         true
@@ -77,6 +96,8 @@ impl Store {
             !list.is_empty()
         });
         self.len = self.records.values().map(Vec::len).sum();
+        let records = &self.records;
+        self.hot.retain(|list| records.contains_key(&list));
     }
 
     /// All keys under which there are records.
@@ -92,6 +113,7 @@ impl Store {
 
     /// Drops all records under `key`.
     pub(super) fn drop_all(&mut self, key: Key) {
+        self.hot.remove(key);
         if let Some(list) = self.records.remove(&key) {
             self.len -= list.len();
         }
@@ -101,6 +123,6 @@ impl Store {
     /// the simulator, and not counted.
     pub(super) fn heap_bytes(&self) -> usize {
         let key = size_of::<Key>() + size_of::<Vec<Record>>();
-        self.records.len() * key + self.len * size_of::<Record>()
+        self.records.len() * key + self.len * size_of::<Record>() + self.hot.bytes()
     }
 }

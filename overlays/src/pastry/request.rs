@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::contact::Contact;
 use super::message::{Errand, Message, Placed, Verdict};
 use super::{Context, Pastry, Phase, Timer};
+use crate::parts::postings::KeywordHost as _;
 use crate::{Cause, Hit, Key, OpId, Outcome, Reason};
 
 /// Who wants to know how a request ends.
@@ -12,6 +13,10 @@ use crate::{Cause, Hit, Key, OpId, Outcome, Reason};
 pub(super) enum Client {
     /// The user.
     Op(OpId),
+    /// One record of an insert or delete that takes several.
+    Record { op: OpId, word: u8 },
+    /// A keyword search of this node that is to reach the holder of a word.
+    Sift { ticket: u32, word: u8 },
     /// The announcement or withdrawal of many items, one by one.
     Batch,
     /// The keeping of records.
@@ -29,6 +34,21 @@ pub(super) enum Finding {
     Judged(Verdict),
     /// It was not to be.
     Failed(Reason),
+}
+
+impl Finding {
+    /// What the user is told.
+    pub(super) fn outcome(self) -> Outcome {
+        match self {
+            Self::Root(root) => Outcome::Located(root.addr),
+            Self::Hits(hits) if hits.is_empty() => Outcome::NotFound,
+            Self::Hits(hits) => Outcome::Found(hits),
+            Self::Judged(Verdict::Done) => Outcome::Done,
+            Self::Judged(Verdict::NotFound) => Outcome::NotFound,
+            Self::Judged(Verdict::Full) => Outcome::Failed(Reason::Full),
+            Self::Failed(reason) => Outcome::Failed(reason),
+        }
+    }
 }
 
 /// One thing that a node waits for.
@@ -151,7 +171,9 @@ impl Pastry {
         }
         let Some(mut request) = self.requests.take(id) else { return };
         let cause = match request.client {
-            Client::Op(op) if cx.cause() == Cause::UPKEEP => Cause::start(op),
+            Client::Op(op) | Client::Record { op, .. } if cx.cause() == Cause::UPKEEP => {
+                Cause::start(op)
+            }
             _ => cx.cause(),
         };
         let cx = &mut cx.on_behalf_of(cause);
@@ -216,13 +238,11 @@ impl Pastry {
     pub(super) fn conclude(&mut self, cx: &mut Context<'_>, client: Client, finding: Finding) {
         match client {
             Client::Op(op) => match finding {
-                Finding::Root(root) => cx.finish(op, Outcome::Located(root.addr)),
                 Finding::Hits(hits) => cx.finish_search(op, hits),
-                Finding::Judged(Verdict::Done) => cx.finish(op, Outcome::Done),
-                Finding::Judged(Verdict::NotFound) => cx.finish(op, Outcome::NotFound),
-                Finding::Judged(Verdict::Full) => cx.finish(op, Outcome::Failed(Reason::Full)),
-                Finding::Failed(reason) => cx.finish(op, Outcome::Failed(reason)),
+                finding => cx.finish(op, finding.outcome()),
             },
+            Client::Record { op, word } => self.on_record(cx, op, word, finding.outcome()),
+            Client::Sift { ticket, word } => self.on_unreachable(cx, ticket, word),
             Client::Batch => self.on_batch_step(cx),
             Client::Keeping => {}
         }

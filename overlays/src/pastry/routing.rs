@@ -107,6 +107,11 @@ impl Pastry {
             // The first holder on the way answers (P01 §3.4).
             return self.reply_hits(cx, request, origin, hits);
         }
+        if let Some(Errand::Sift { sift, .. }) = errand.as_deref_mut()
+            && self.records_for(key, 1).is_some()
+        {
+            return self.sift_here(cx, (**sift).clone());
+        }
         let joins = matches!(errand.as_deref(), Some(Errand::Join { .. }));
         let ring_key = self.ring_key(key);
         if joins && ring_key == self.me.id && origin != cx.me() {
@@ -141,7 +146,8 @@ impl Pastry {
     fn prefer_near_holder(&self, best: Hop, key: Key, errand: Option<&Errand>) -> Hop {
         let k = self.config.replicas;
         let Hop::To(_) = best else { return best };
-        if k <= 1 || !matches!(errand, Some(Errand::Get { .. })) || !self.leaves.covers(key) {
+        let reads = matches!(errand, Some(Errand::Get { .. } | Errand::Sift { .. }));
+        if k <= 1 || !reads || !self.leaves.covers(key) {
             return best;
         }
         let holders = self.holders(key);
@@ -187,6 +193,7 @@ impl Pastry {
             let (ttl, ack) = (self.config.ttl, false);
             let errand = Some(match *errand {
                 Errand::Get { limit, .. } => Box::new(Errand::Get { limit, passed_on: true }),
+                Errand::Sift { sift, .. } => Box::new(Errand::Sift { sift, passed_on: true }),
                 _ => errand,
             });
             let message = Message::Route { request, origin, key, ttl, ack, errand };
@@ -205,6 +212,7 @@ impl Pastry {
                 let verdict = self.remove(cx, key, item, provider);
                 self.reply_verdict(cx, request, origin, verdict);
             }
+            Errand::Sift { sift, .. } => self.sift_here(cx, *sift),
             Errand::Join { .. } => {}
         }
     }
@@ -215,7 +223,9 @@ impl Pastry {
     fn instead_of_me(&self, cx: &Context<'_>, key: Key, errand: &Errand) -> Option<Contact> {
         let yields = match errand {
             Errand::Store(_) => self.phase == Phase::Leaving,
-            Errand::Get { passed_on, .. } => !passed_on && self.is_new(cx.now()),
+            Errand::Get { passed_on, .. } | Errand::Sift { passed_on, .. } => {
+                !passed_on && self.is_new(cx.now())
+            }
             _ => false,
         };
         let heir = || self.leaves.closest_other(self.ring_key(key)).map(|l| l.contact());

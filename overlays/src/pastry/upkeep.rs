@@ -93,12 +93,30 @@ impl Pastry {
     }
 
     /// Considers a node for the leaf set: if it belongs there, it is asked
-    /// whether it is alive, and taken in when it answers.
+    /// whether it is alive, and taken in when it answers. A joiner waits for
+    /// the leaf set of the node closest to it.
     pub(super) fn consider_leaf(&mut self, cx: &mut Context<'_>, contact: Contact) {
         let contact = self.cut(contact);
-        if contact.addr != cx.me() && self.leaves.wants(contact.id) && !self.is_lost(contact.addr) {
+        let is_fit = self.leaves.wants(contact.id) && self.is_among_nearest(contact.id);
+        if self.takes_part() && contact.addr != cx.me() && is_fit && !self.is_lost(contact.addr) {
             self.probe(cx, contact, Purpose::Leaf);
         }
+    }
+
+    /// Whether a node would still be in the leaf set if all those that are
+    /// being asked came in: a set that is being built has room for anyone.
+    fn is_among_nearest(&self, id: Key) -> bool {
+        let me = self.me.id;
+        let (mut before, mut after) = (0, 0);
+        let asked = self.aside.as_ref().map_or(&[][..], |a| a.probes.open());
+        let asked = asked.iter().filter(|p| p.purpose == Purpose::Leaf).map(|p| p.contact);
+        let asked = asked.filter(|c| self.leaves.get(c.addr).is_none());
+        for other in self.leaves.members().iter().map(|l| l.contact()).chain(asked) {
+            after += u16::from(me.distance_to(other.id) < me.distance_to(id));
+            before += u16::from(other.id.distance_to(me) < id.distance_to(me));
+        }
+        let half = self.config.leaf_set / 2;
+        after < half || before < half
     }
 
     /// A node asks whether this one is alive.
@@ -186,6 +204,10 @@ impl Pastry {
             }
             lost.push(Lost { contact, since });
         }
+        if self.leaves.wants(contact.id) {
+            // It may have kept others out while it was being asked.
+            self.leaves.forget_versions();
+        }
         self.forget(cx, contact);
     }
 
@@ -269,7 +291,10 @@ impl Pastry {
             return;
         }
         self.rearm(cx, self.config.maintain, Timer::Maintain(epoch));
-        let request = self.begin_stage();
+        if self.is_building() {
+            return;
+        }
+        let request = self.begin_stage(cx, self.config.request_timeout, false);
         for row in 0..self.table.rows() {
             let entries = self.table.row(row);
             if entries.is_empty() {
@@ -295,7 +320,10 @@ impl Pastry {
     /// A member of the neighbourhood set died: the nearest of the others is
     /// asked for its own set.
     fn ask_a_neighbour(&mut self, cx: &mut Context<'_>) {
-        let request = self.begin_stage();
+        if self.is_building() {
+            return;
+        }
+        let request = self.begin_stage(cx, self.config.request_timeout, false);
         if let Some(nearest) = self.neighbourhood.entries().first() {
             cx.send(nearest.addr, Message::GetState { request, row: None });
         }

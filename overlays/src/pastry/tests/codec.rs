@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use crate::parts::postings::{Sift, Sifted, Way};
 use crate::pastry::message::{Arrival, Errand, Message, Placed, State, Verdict};
 use crate::pastry::{Contact, Entry, Rtt};
-use crate::{Addr, Hit, Item, Key, Wire};
+use crate::{Addr, Hit, Item, Key, Keywords, Wire};
 
 fn key() -> impl Strategy<Value = Key> {
     any::<[u8; 20]>().prop_map(Key::from_bytes)
@@ -45,7 +46,31 @@ fn errand() -> impl Strategy<Value = Errand> {
         hit().prop_map(Errand::Store),
         (key(), addr()).prop_map(|(item, provider)| Errand::Remove { item, provider }),
         any::<(u16, u8)>().prop_map(|(stations, rows)| Errand::Join { stations, rows }),
+        (sift(), any::<bool>())
+            .prop_map(|(sift, passed_on)| Errand::Sift { sift: Box::new(sift), passed_on }),
     ]
+}
+
+fn sift() -> impl Strategy<Value = Sift> {
+    let list = prop::option::of((key(), addr())).prop_map(|after| Way::List { after });
+    let path = (any::<u32>(), prop::collection::vec(hit(), 0..6), 1..=100_u16)
+        .prop_map(|(seen, found, limit)| Way::Path { seen, found, limit });
+    let words = "[a-z]{1,9}( [a-z]{1,9}){0,4}";
+    (addr(), any::<u32>(), words, any::<u8>(), prop_oneof![list, path]).prop_map(
+        |(asker, ticket, words, word, way)| {
+            let words = Arc::new(Keywords::of(&words));
+            let word = word % words.words().len() as u8;
+            Sift { asker, ticket, words, word, way }
+        },
+    )
+}
+
+fn sifted() -> impl Strategy<Value = Sifted> {
+    let next = prop::option::of((key(), addr()));
+    let hits = prop::collection::vec(hit(), 0..6);
+    (any::<(u32, u8)>(), hits, next, any::<bool>()).prop_map(
+        |((ticket, word), hits, next, is_hot)| Sifted { ticket, word, hits, next, is_hot },
+    )
 }
 
 fn routing() -> impl Strategy<Value = Message> {
@@ -117,7 +142,8 @@ fn state() -> impl Strategy<Value = Message> {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    prop_oneof![routing(), records(), state()]
+    let sifted = sifted().prop_map(|sifted| Message::Sifted(Box::new(sifted)));
+    prop_oneof![4 => routing(), 2 => records(), 4 => state(), 1 => sifted]
 }
 
 proptest! {
@@ -136,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_do_no_harm(kind in 0..20_u8, body in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_do_no_harm(kind in 0..21_u8, body in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut bytes = vec![1, kind];
         bytes.extend(body);
         if let Ok(message) = Message::from_bytes(&bytes) {
@@ -168,7 +194,7 @@ fn lists_and_unknown_kinds_are_bounded() {
     too_long.extend(2049_u16.to_be_bytes());
     too_long.resize(too_long.len() + 2049 * Contact::BYTES, 0);
     assert!(Message::from_bytes(&too_long).is_err());
-    assert!(Message::from_bytes(&[1, 19]).is_err());
+    assert!(Message::from_bytes(&[1, 20]).is_err());
     assert!(Message::from_bytes(&[2, 16, 0, 0, 0, 1, 0]).is_err());
     assert!(Message::from_bytes(&[]).is_err());
 }

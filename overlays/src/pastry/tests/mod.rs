@@ -3,5 +3,6 @@
 mod bench;
 mod codec;
 mod golden;
+mod keywords;
 mod protocol;
 mod tables;
