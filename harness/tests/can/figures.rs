@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use harness::network::{Shape, TransitStub};
 use overlays::can::{Blueprint, Config, Point, Weighting};
-use overlays::{Addr, Census, Distances, Profile, Stream};
+use overlays::{Addr, Census, Distances, Parameters, Profile, Stream};
 use rand::RngExt;
 
 /// One transit domain of three routers, each with three stubs of sixteen.
@@ -101,4 +101,59 @@ fn peers_per_zone_cut_the_latency_of_a_hop() {
         println!("p={peers}: {ms:.1} ms x {hops:.2}, cut {:.1} %", 100.0 * cut);
         assert!((least..most).contains(&cut), "p={peers}: {cut}");
     }
+}
+
+/// What landmark ordering gives and costs, as means over the networks.
+struct Ordered {
+    /// The latency of a path, as a multiple of the direct one.
+    stretch: f64,
+    hops: f64,
+    /// The volume of the largest zone, as a multiple of the fair one.
+    largest: f64,
+}
+
+fn ordered(landmarks: &str, n: u32) -> Ordered {
+    let mut config = Config::default();
+    config.set("landmarks", landmarks).expect("a number of landmarks");
+    let (mut ways_ms, mut direct_ms, mut hops, mut largest) = (0.0, 0.0, 0, 0.0);
+    for seed in 0..SEEDS {
+        let underlay = Underlay::new(seed);
+        let blueprint =
+            Blueprint::new(&config, underlay.census(n), &mut Stream::Protocol.rng(seed));
+        let volumes = blueprint.zones(0).iter().map(|(zone, _)| zone.volume());
+        let fair = (1_u64 << 63) as f64 / f64::from(n);
+        largest += volumes.max().map_or(0.0, |v| v as f64 / fair);
+        let mut rng = Stream::Workload.rng(seed);
+        for _ in 0..ROUTES {
+            let mut peer = || Addr::from_index(rng.random_range(0..n));
+            let (from, to) = (peer(), peer());
+            // To a peer, and not to a point: most points lie in the zones of few.
+            let zone = blueprint.zones(0).iter().find(|(_, addr)| *addr == to);
+            let (zone, _) = zone.expect("everyone has a zone");
+            let path = blueprint.route(0, from, zone.first());
+            ways_ms += path.windows(2).map(|hop| underlay.one_way_ms(hop[0], hop[1])).sum::<f64>();
+            direct_ms += underlay.one_way_ms(from, to);
+            hops += path.len() - 1;
+        }
+    }
+    Ordered {
+        stretch: ways_ms / direct_ms,
+        hops: hops as f64 / (SEEDS * u64::from(ROUTES)) as f64,
+        largest: largest / SEEDS as f64,
+    }
+}
+
+/// §3.6: with landmarks, paths take less time, and zones differ more.
+#[test]
+fn landmarks_shorten_the_way_and_unbalance_the_zones() {
+    let without = ordered("0", 1024);
+    let with = ordered("4", 1024);
+    for (m, o) in [(0, &without), (4, &with)] {
+        println!(
+            "m={m}: stretch {:.1}, {:.1} hops, largest zone {:.0} times the fair one",
+            o.stretch, o.hops, o.largest
+        );
+    }
+    assert!(with.stretch < 0.8 * without.stretch, "{} {}", with.stretch, without.stretch);
+    assert!(with.largest > without.largest, "{} {}", with.largest, without.largest);
 }

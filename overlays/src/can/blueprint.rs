@@ -182,7 +182,7 @@ impl Blueprint {
 impl Plan {
     fn new(config: &Config, peers: &[Addr], distances: &Distances, rng: &mut Rng) -> Self {
         let tiling = match config.layout {
-            Layout::Joined => joined(config, peers, rng),
+            Layout::Joined => joined(config, peers, distances, rng),
             Layout::Grid => grid(config, peers),
         };
         let mut nodes = Vec::with_capacity(peers.len());
@@ -220,14 +220,20 @@ impl Plan {
 }
 
 /// The zones after joins one after another, as the protocol carries them out.
-fn joined(config: &Config, peers: &[Addr], rng: &mut Rng) -> Tiling {
+fn joined(config: &Config, peers: &[Addr], distances: &Distances, rng: &mut Rng) -> Tiling {
     let mut tiling = Tiling::default();
     let mut peers = peers.iter();
     if let Some(founder) = peers.next() {
         tiling.put(Zone::WHOLE, &[*founder]);
     }
     for joiner in peers {
-        let mut point = Point(rng.next_u64());
+        let mut point = if config.landmarks.is_empty() {
+            Point(rng.next_u64())
+        } else {
+            let rtt = |landmark: &Addr| Some(distances.rtt(*joiner, *landmark));
+            let rtts: Vec<_> = config.landmarks.addrs().iter().map(rtt).collect();
+            config.landmarks.point(&rtts, config.dimensions, rng)
+        };
         let Some((mut zone, mut owner)) = tiling.at(point) else { continue };
         if config.uniform {
             let near = adjoining(&tiling.holders, zone, config.dimensions);

@@ -1,5 +1,6 @@
 //! CAN's parameters.
 
+use super::landmarks::Landmarks;
 use super::zone::MAX_DIMENSIONS;
 use crate::Span;
 use crate::parts::postings::Intersect;
@@ -45,6 +46,9 @@ crate::parameters! {
         /// Whether the owner of a join's point lets the neighbour with the
         /// largest zone be split in its place (§3.7).
         pub uniform: bool = false;
+        /// Well-known machines whose distances, in order, choose a joiner's
+        /// portion of the space (§3.6); 0 leaves it to chance.
+        pub landmarks: Landmarks = Landmarks::default();
         /// How the zones of a settled network lie.
         pub layout: Layout = Layout::Joined;
         /// Mean time between two updates to the neighbours.

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::message::{Claim, Contact, MAX_RECORD_BYTES, MAX_RECORDS, Message, State, Stored};
+use super::message::{
+    Claim, Contact, MAX_RECORD_BYTES, MAX_RECORDS, Message, State, Stored, Verdict,
+};
 use super::zone::Zone;
 use super::{Can, Context, Phase};
 use crate::{Addr, Note};
@@ -152,10 +154,16 @@ impl Can {
         if self.phase == Phase::Leaving {
             return cx.send(from, Message::Declined { parcel });
         }
+        let mut fresh = Vec::new();
         for record in records {
-            self.keep(cx, at, record.clone());
+            let known = self.spaces[at].store.has(record);
+            let kept = self.keep(cx, at, record.clone()) == Verdict::Done;
+            if kept && !known && self.spaces[at].owns(record.point) {
+                fresh.push(record.clone());
+            }
         }
         cx.send(from, Message::Received { parcel });
+        self.mirror(cx, at, fresh);
     }
 
     /// Records were taken by another node.

@@ -59,7 +59,7 @@ impl Can {
                 let stored = Stored { point, key: *key, hit: hit.clone() };
                 let verdict = self.keep(cx, at, stored.clone());
                 if verdict == Verdict::Done && !self.spaces[at].mates.is_empty() {
-                    self.mirror(cx, at, &stored);
+                    self.mirror(cx, at, vec![stored]);
                 }
                 self.answer(cx, origin, Message::Judged { request, leg, verdict });
             }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rand::{Rng as _, RngExt};
 
+use super::landmarks::Survey;
 use super::message::{Claim, Contact, Errand, Message, Routed, State};
 use super::space::Grant;
 use super::zone::Point;
@@ -37,7 +38,8 @@ pub(super) struct Joining {
     via: Vec<Addr>,
     /// Which of `via` is being tried.
     at: usize,
-    reality: u8,
+    pub(super) reality: u8,
+    pub(super) survey: Survey,
     point: Point,
     request: u32,
     /// How often this point was asked for in vain, and all points were.
@@ -46,6 +48,14 @@ pub(super) struct Joining {
     refusals: u8,
     /// Tells stale timers.
     step: u16,
+}
+
+impl Joining {
+    /// The number of a fresh timer, which makes those before stale.
+    pub(super) fn next_step(&mut self) -> u16 {
+        self.step = self.step.wrapping_add(1);
+        self.step
+    }
 }
 
 /// How far a leave has come.
@@ -88,6 +98,7 @@ impl Can {
             via,
             at: 0,
             reality,
+            survey: Survey::default(),
             point: Point(0),
             request: 0,
             again: false,
@@ -96,7 +107,9 @@ impl Can {
             step: 0,
         };
         self.aside.get_or_insert_default().passage = Some(Passage::In(joining));
-        self.try_point(cx);
+        if !self.survey(cx) {
+            self.try_point(cx);
+        }
     }
 
     /// Takes a new place in a reality where the node lost its own.
@@ -117,7 +130,7 @@ impl Can {
         }
     }
 
-    fn joining(&mut self) -> Option<&mut Joining> {
+    pub(super) fn joining(&mut self) -> Option<&mut Joining> {
         match self.aside.as_mut().and_then(|a| a.passage.as_mut()) {
             Some(Passage::In(joining)) => Some(joining),
             _ => None,
@@ -125,7 +138,7 @@ impl Can {
     }
 
     /// Asks for the zone around a random point to be split.
-    fn try_point(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn try_point(&mut self, cx: &mut Context<'_>) {
         let point = self.choose_point(cx);
         let request = self.requests.number();
         let Some(joining) = self.joining() else { return };
@@ -135,8 +148,20 @@ impl Can {
         self.send_join(cx);
     }
 
+    /// A point at random: in the portion of the space that the landmarks point
+    /// to, if there are any, as long as few splits were refused there.
     fn choose_point(&mut self, cx: &mut Context<'_>) -> Point {
-        Point(cx.rng().next_u64())
+        let config = self.config.clone();
+        match self.joining() {
+            Some(joining)
+                if !joining.survey.rtts.is_empty()
+                    && joining.refusals <= config.join_points / 2 =>
+            {
+                joining.survey.close();
+                config.landmarks.point(&joining.survey.rtts, config.dimensions, cx.rng())
+            }
+            _ => Point(cx.rng().next_u64()),
+        }
     }
 
     fn send_join(&mut self, cx: &mut Context<'_>) {
@@ -144,8 +169,7 @@ impl Can {
         let wait = self.config.lookup_timeout;
         let Some(joining) = self.joining() else { return };
         let Some(via) = joining.via.get(joining.at).copied() else { return };
-        joining.step = joining.step.wrapping_add(1);
-        let timer = Timer::Join(joining.step);
+        let timer = Timer::Join(joining.next_step());
         // The joiner does not know how long paths are, so it waits longer and
         // longer.
         let wait = wait * (1 << joining.attempts.min(6));
@@ -179,8 +203,7 @@ impl Can {
             return self.fail_join(cx, Reason::Refused);
         }
         joining.request = 0;
-        joining.step = joining.step.wrapping_add(1);
-        let (step, most) = (joining.step, 50_000 * u64::from(joining.refusals.min(20)));
+        let (step, most) = (joining.next_step(), 50_000 * u64::from(joining.refusals.min(20)));
         let pause = Span::from_us(cx.rng().random_range(1_000..=most));
         cx.wake(pause, Timer::Join(step));
     }
@@ -437,6 +460,7 @@ impl Can {
             Some(Passage::Withdrawing(op)) => {
                 let handing = HandingOver { op: *op, unwilling: Vec::new() };
                 self.set_passage(Some(Passage::HandingOver(handing)));
+                self.copy_to_mates(cx);
                 self.hand_over_next(cx);
             }
             _ => {}

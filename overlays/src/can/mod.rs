@@ -16,6 +16,9 @@
 //!   meanwhile. So no message loss leaves a part of the space without owner.
 //! * Hops are acknowledged, so that a node notices a dead neighbour at once
 //!   and not when its updates fail to come. This can be switched off.
+//! * A neighbour that does not acknowledge messages is asked whether it lives,
+//!   and counts as failed if it does not answer. So repair does not wait for
+//!   updates that fail to come, where messages pass.
 //! * The paper leaves open what happens when a node that was taken for failed
 //!   is back, as after a partition. Zones that were taken over yield to their
 //!   owner; the loser of a conflict hands the records over and, left without a
@@ -34,6 +37,7 @@ mod config;
 mod handover;
 mod keeping;
 mod keywords;
+mod landmarks;
 mod lookup;
 mod membership;
 pub mod message;
@@ -53,6 +57,7 @@ use std::sync::Arc;
 
 pub use blueprint::Blueprint;
 pub use config::{Config, Layout, Weighting};
+pub use landmarks::Landmarks;
 pub use message::Message;
 pub use zone::{Point, Zone};
 
@@ -143,6 +148,8 @@ pub enum Timer {
         /// Which failure.
         number: u16,
     },
+    /// Has a neighbour that did not acknowledge messages answered?
+    Doubt(Addr),
     /// Widen the ring around a dead end.
     Rescue(u32),
     /// Has this keyword search been answered?
@@ -189,6 +196,9 @@ impl Machine for Can {
     type Timer = Timer;
 
     fn on_message(&mut self, cx: &mut Cx<'_, Self>, from: Addr, message: Message) {
+        if let Message::Update { nonce, .. } = &message {
+            self.on_surveyed(cx, from, *nonce);
+        }
         let placed = self.spaces.iter().any(Space::is_placed);
         if self.phase == Phase::Outside || !(placed || Self::concerns_outsider(&message)) {
             return;
@@ -242,6 +252,7 @@ impl Machine for Can {
             Timer::Join(step) => self.on_join_timer(cx, step),
             Timer::Grant { reality, number } => self.on_grant_timer(cx, reality, number),
             Timer::Takeover { reality, number } => self.on_takeover_timer(cx, reality, number),
+            Timer::Doubt(addr) => self.on_doubt_timer(cx, addr),
             Timer::Rescue(search) => self.widen_ring(cx, search),
             Timer::Keywords(ticket) => self.on_keywords_overdue(cx, ticket),
             Timer::Republish(round) => self.on_republish_timer(cx, round),

@@ -19,7 +19,7 @@ const LONGEST_RTT_US: u32 = 60_000_000;
 
 /// The number of a probe that measures: the time, odd. Other probes have even
 /// numbers.
-fn stamp(now: Time) -> u32 {
+pub(super) fn stamp(now: Time) -> u32 {
     now.as_us() as u32 | 1
 }
 
@@ -115,25 +115,40 @@ impl Can {
         space.note_contacts(&apart, me, now, d);
         self.tell_all(cx, at);
         self.spaces[at].prune(d);
-        self.drop_strays(cx, at, other);
-    }
-
-    /// Drops the records of a half whose other peers keep them.
-    fn drop_strays(&mut self, cx: &mut Context<'_>, at: usize, zone: Zone) {
-        let strays: Vec<Stored> = self.spaces[at].store.within(zone).collect();
-        for Stored { point, key, hit } in strays {
-            let provider = hit.provider;
-            self.spaces[at].store.remove(point, key, provider, hit.item.key());
-            cx.note(|| Note::Store { key, provider, stored: false });
+        // The other half's peers may lack what has just been stored here: the
+        // records go when one of them has taken them.
+        if let Some(heir) = apart.first() {
+            self.send_strays(cx, at, heir.addr, other);
         }
     }
 
-    /// Gives the zone's other peers a copy of a record.
-    pub(super) fn mirror(&mut self, cx: &mut Context<'_>, at: usize, stored: &Stored) {
-        let records: Arc<[Stored]> = Arc::new([stored.clone()]);
+    /// Gives the zone's other peers copies of records.
+    pub(super) fn mirror(&mut self, cx: &mut Context<'_>, at: usize, records: Vec<Stored>) {
+        if records.is_empty() {
+            return;
+        }
+        let records: Arc<[Stored]> = records.into();
         for (mate, _) in self.spaces[at].mates.clone() {
             let records = records.clone();
             self.post(cx, mate, Message::Transfer { parcel: 0, reality: at as u8, records }, 0);
+        }
+    }
+
+    /// Gives another peer copies of all records of the shared zones: one that
+    /// has just come may have missed what was stored meanwhile.
+    fn give_copies(&mut self, cx: &mut Context<'_>, at: usize, mate: Addr) {
+        for zone in self.spaces[at].zones().collect::<Vec<_>>() {
+            self.send_copies(cx, at, mate, zone);
+        }
+    }
+
+    /// Gives one peer of each shared zone copies of its records before this one
+    /// leaves.
+    pub(super) fn copy_to_mates(&mut self, cx: &mut Context<'_>) {
+        for at in 0..self.spaces.len() {
+            if let Some((mate, _)) = self.spaces[at].mates.first().copied() {
+                self.give_copies(cx, at, mate);
+            }
         }
     }
 
@@ -178,9 +193,15 @@ impl Can {
         let space = &mut self.spaces[at];
         let same = |c: &Claim| space.zones().any(|z| z == c.zone);
         if shares_zones && state.claims.iter().any(same) {
-            return space.note_mate(from, now);
+            let is_new = space.note_mate(from, now);
+            return self.meet_mate(cx, at, from, nonce, state, is_new);
         }
-        space.keep_mates(|addr, _| addr != from);
+        // One that has not heard of a split, or was not heard when it told of
+        // it, is still told of this node.
+        let overlaps = |c: &Claim| space.zones().any(|z| z.overlaps(c.zone));
+        if !state.claims.iter().any(overlaps) {
+            space.keep_mates(|addr, _| addr != from);
+        }
         let rtt_us = rtt.map(|rtt| rtt.as_us() as u32);
         let known = space.neighbour(from).is_some();
         let adjoins = state.claims.iter().any(|c| space.adjoins(c.zone, d));
@@ -192,6 +213,36 @@ impl Can {
         }
         if let Some(rtt) = rtt {
             self.measured(from, rtt);
+        }
+    }
+
+    /// A node told that it holds some of the same zones. When it confirms that,
+    /// it is given copies of the records; and if they are all that it holds and
+    /// this node has others, it may have them alone.
+    fn meet_mate(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: usize,
+        from: Addr,
+        nonce: u32,
+        state: &State,
+        is_new: bool,
+    ) {
+        let several = self.spaces[at].claims.len() > 1;
+        let spared = match state.claims[..] {
+            [only] if several => Some(only.zone),
+            _ => None,
+        };
+        if self.is_confirmed(at, from, nonce) {
+            match spared {
+                Some(zone) => {
+                    self.yield_zone(cx, at, zone);
+                    self.send_strays(cx, at, from, zone);
+                }
+                None => self.give_copies(cx, at, from),
+            }
+        } else if is_new || spared.is_some() {
+            self.ask_to_confirm(cx, at, from);
         }
     }
 
@@ -238,20 +289,5 @@ impl Can {
             cx.send(*peer, Message::Probe { reality: at as u8, nonce });
         }
         !peers.is_empty()
-    }
-
-    /// Gives up zones that others hold as well, as long as one remains.
-    pub(super) fn shed_shared(&mut self, cx: &mut Context<'_>, at: usize) {
-        if self.shares_zones()
-            && self.spaces[at].claims.len() > 1
-            && !self.spaces[at].mates.is_empty()
-        {
-            let shared = self.spaces[at].claims.iter().find(|c| c.firm).map(|c| c.zone);
-            if let Some(zone) = shared {
-                self.spaces[at].mates.clear();
-                self.yield_zone(cx, at, zone);
-                self.drop_strays(cx, at, zone);
-            }
-        }
     }
 }

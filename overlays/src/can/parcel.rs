@@ -1,6 +1,7 @@
 //! Messages that are sent until they are acknowledged.
 
 use super::message::{Errand, Message};
+use super::space::Neighbour;
 use super::{Can, Context, Timer};
 use crate::{Addr, Cause, Span, Time};
 
@@ -91,8 +92,8 @@ impl Can {
 
     /// A parcel was acknowledged.
     pub(super) fn on_received(&mut self, cx: &mut Context<'_>, from: Addr, id: u32) {
-        self.heard_from(from);
         let Some(parcel) = self.take_parcel(from, id) else { return };
+        self.heard_from(from, cx.now());
         if parcel.tries == 0 {
             self.measured(from, cx.now().since(parcel.sent));
         }
@@ -119,7 +120,7 @@ impl Can {
         let Some(mut parcel) = parcels.take(id) else { return };
         let cx = &mut cx.on_behalf_of(parcel.cause);
         parcel.tries = parcel.tries.saturating_add(1);
-        self.unheard(parcel.to);
+        self.unheard(cx, parcel.to);
         match parcel.message {
             Message::Route { routed, .. }
                 if matches!(*routed.errand, Errand::Join { .. }) && routed.origin == cx.me() =>
@@ -159,10 +160,11 @@ impl Can {
             .is_some_and(|a| a.parcels.any(|p| matches!(p.message, Message::Transfer { .. })))
     }
 
-    fn heard_from(&mut self, from: Addr) {
+    fn heard_from(&mut self, from: Addr, now: Time) {
         for space in &mut self.spaces {
             if let Some(neighbour) = space.neighbour_mut(from) {
                 neighbour.silent = 0;
+                neighbour.heard = now;
             }
         }
     }
@@ -180,11 +182,16 @@ impl Can {
         }
     }
 
-    fn unheard(&mut self, from: Addr) {
+    fn unheard(&mut self, cx: &mut Context<'_>, from: Addr) {
+        let mut doubtful = false;
         for space in &mut self.spaces {
             if let Some(neighbour) = space.neighbour_mut(from) {
                 neighbour.silent = neighbour.silent.saturating_add(1);
+                doubtful |= neighbour.silent == Neighbour::DOUBTFUL;
             }
+        }
+        if doubtful {
+            self.question(cx, from);
         }
     }
 }

@@ -65,6 +65,13 @@ impl Store {
         Verdict::Done
     }
 
+    /// Whether it holds this record.
+    pub(super) fn has(&self, stored: &Stored) -> bool {
+        let records = self.records.get(&(stored.point, stored.key));
+        let (provider, item) = (stored.hit.provider, stored.hit.item.key());
+        records.is_some_and(|records| records.iter().any(|r| r.is(provider, item)))
+    }
+
     /// Up to `limit` records under this key at this point.
     pub(super) fn fetch(&self, point: Point, key: Key, limit: u16) -> Vec<Hit> {
         let records = self.records.get(&(point, key)).map_or(&[][..], Vec::as_slice);

@@ -31,13 +31,17 @@ pub(super) struct Neighbour {
 }
 
 impl Neighbour {
+    /// Messages in a row without acknowledgement after which nothing is sent
+    /// through it any more.
+    pub(super) const DOUBTFUL: u8 = 2;
+
     pub(super) fn zones(&self) -> impl Iterator<Item = Zone> + '_ {
         self.state.claims.iter().map(|c| c.zone)
     }
 
     /// Whether messages can be expected to reach it.
     pub(super) fn is_responsive(&self) -> bool {
-        self.silent < 2
+        self.silent < Self::DOUBTFUL
     }
 }
 
@@ -192,15 +196,20 @@ impl Space {
         self.mates.iter().any(|m| m.0 == addr)
     }
 
-    /// Notes what a node with some of the same zones said of itself.
-    pub(super) fn note_mate(&mut self, addr: Addr, now: Time) {
+    /// Notes what a node with some of the same zones said of itself. Returns
+    /// whether it is new.
+    pub(super) fn note_mate(&mut self, addr: Addr, now: Time) -> bool {
         self.forget(addr);
         if let Some(mate) = self.mates.iter_mut().find(|m| m.0 == addr) {
             mate.1 = now;
-        } else if self.mates.len() < MAX_MATES {
+            return false;
+        }
+        let room = self.mates.len() < MAX_MATES;
+        if room {
             self.mates.push((addr, now));
             self.touch();
         }
+        room
     }
 
     /// Drops mates that `keep` does not agree to.

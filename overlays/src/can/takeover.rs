@@ -11,6 +11,8 @@ use crate::{Addr, Cause, Span};
 const MAX_FAILING: usize = 64;
 /// The most nodes that are told of a takeover.
 const MAX_TOLD: usize = 64;
+/// The number of a probe that only asks for a sign of life.
+const SIGN_OF_LIFE: u32 = 2;
 
 impl Can {
     /// Finds neighbours that have missed too many updates, and starts a timer
@@ -21,31 +23,68 @@ impl Can {
         let patience = Span::from_us(patience as u64);
         let now = cx.now();
         let silent = |n: &&Neighbour| now.since(n.heard) > patience;
+        let mates = self.spaces[at].mates.iter();
+        let gone: Vec<Addr> = mates.filter(|m| now.since(m.1) > patience).map(|m| m.0).collect();
+        for mate in gone {
+            self.remember(at, mate);
+        }
         self.spaces[at].keep_mates(|_, heard| now.since(heard) <= patience);
         let silent: Vec<Addr> =
             self.spaces[at].neighbours.iter().filter(silent).map(|n| n.addr).collect();
         for addr in silent {
-            if let Some(neighbour) = self.spaces[at].forget(addr)
-                && !self.ask_its_peers(cx, at, addr, &neighbour.state)
-            {
-                self.bury(cx, at, neighbour);
+            self.give_up_neighbour(cx, at, addr);
+        }
+    }
+
+    /// Asks a neighbour that did not acknowledge messages whether it lives.
+    pub(super) fn question(&mut self, cx: &mut Context<'_>, addr: Addr) {
+        let cx = &mut cx.on_behalf_of(Cause::UPKEEP);
+        for (reality, space) in (0..).zip(&self.spaces) {
+            if space.neighbour(addr).is_some() {
+                cx.send(addr, Message::Probe { reality, nonce: SIGN_OF_LIFE });
             }
+        }
+        cx.wake(self.config.request_timeout, Timer::Doubt(addr));
+    }
+
+    /// A neighbour that was asked whether it lives has had time to answer.
+    pub(super) fn on_doubt_timer(&mut self, cx: &mut Context<'_>, addr: Addr) {
+        let most = Neighbour::DOUBTFUL.saturating_add(self.config.retries);
+        let mut again = false;
+        for at in 0..self.spaces.len() {
+            let Some(neighbour) = self.spaces[at].neighbour_mut(addr) else { continue };
+            if neighbour.is_responsive() {
+                continue;
+            }
+            neighbour.silent = neighbour.silent.saturating_add(1);
+            if neighbour.silent <= most {
+                again = true;
+            } else {
+                self.give_up_neighbour(cx, at, addr);
+            }
+        }
+        if again {
+            self.question(cx, addr);
+        }
+    }
+
+    /// A neighbour is taken for dead.
+    fn give_up_neighbour(&mut self, cx: &mut Context<'_>, at: usize, addr: Addr) {
+        if let Some(neighbour) = self.spaces[at].forget(addr)
+            && !self.ask_its_peers(cx, at, addr, &neighbour.state)
+        {
+            self.bury(cx, at, neighbour);
         }
     }
 
     fn bury(&mut self, cx: &mut Context<'_>, at: usize, neighbour: Neighbour) {
         let (addr, state) = (neighbour.addr, neighbour.state);
-        let (takeover, remembered) = (self.config.takeover, self.config.remember_lost);
+        let takeover = self.config.takeover;
         let own = self.spaces[at].volume();
         let number = self.round_of_failures;
         self.round_of_failures = number.wrapping_add(1);
+        self.remember(at, addr);
         let aside = self.spaces[at].aside();
-        if remembered > 0 && !aside.lost.contains(&addr) {
-            if aside.lost.len() >= remembered {
-                aside.lost.remove(0);
-            }
-            aside.lost.push(addr);
-        }
         if aside.failing.len() >= MAX_FAILING || self.phase != Phase::Member {
             return;
         }
@@ -65,6 +104,19 @@ impl Can {
         cx.wake(after, Timer::Takeover { reality: at as u8, number });
         // It may live and only not know that it has this neighbour.
         cx.send(addr, Message::Probe { reality: at as u8, nonce: 0 });
+    }
+
+    /// Keeps the address of a node that fell silent, to tell it of this one now
+    /// and then.
+    fn remember(&mut self, at: usize, addr: Addr) {
+        let most = self.config.remember_lost;
+        let lost = &mut self.spaces[at].aside().lost;
+        if most > 0 && !lost.contains(&addr) {
+            if lost.len() >= most {
+                lost.remove(0);
+            }
+            lost.push(addr);
+        }
     }
 
     fn failing(&mut self, at: usize, number: u16) -> Option<&mut Failing> {
@@ -177,6 +229,13 @@ impl Can {
         };
         if failed == cx.me() {
             return self.tell(cx, at, from);
+        }
+        if let Some(neighbour) = self.spaces[at].neighbour_mut(failed)
+            && neighbour.is_responsive()
+        {
+            // It may have failed unnoticed from here.
+            neighbour.silent = Neighbour::DOUBTFUL;
+            self.question(cx, failed);
         }
         let own = self.spaces[at].volume();
         let smaller = (volume, from) < (own, cx.me());

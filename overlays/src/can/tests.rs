@@ -1,7 +1,11 @@
 //! CAN without a host.
 
 mod bench;
+mod churn;
 mod codec;
 mod geometry;
+mod landmarks;
 mod layouts;
 mod protocol;
+mod settled;
+mod sharing;

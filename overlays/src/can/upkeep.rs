@@ -20,11 +20,14 @@ const CORRECTION: Span = Span::from_ms(500);
 
 /// Whether a claim by `other` prevails over an overlapping one of `me`: zones
 /// taken over from nodes that seemed to fail yield to their owners, and else
-/// the lower address has it, so that both sides come to the same end.
-fn prevails(theirs: Claim, other: Addr, mine: Claim, me: Addr) -> bool {
+/// the lower address has it, so that both sides come to the same end. Where
+/// peers share zones the smaller zone has it first: the holder of the larger
+/// has not heard of a split.
+fn prevails(theirs: Claim, other: Addr, mine: Claim, me: Addr, shares_zones: bool) -> bool {
     match (theirs.firm, mine.firm) {
         (true, false) => true,
         (false, true) => false,
+        _ if shares_zones && theirs.zone != mine.zone => mine.zone.covers(theirs.zone),
         _ => other < me,
     }
 }
@@ -57,7 +60,6 @@ impl Can {
             }
             self.bury_silent(cx, at);
             self.mind_gap(cx, at);
-            self.shed_shared(cx, at);
             self.tidy(cx, at);
             self.tell_all(cx, at);
             self.measure(cx, at);
@@ -187,7 +189,7 @@ impl Can {
             for mine in &self.spaces[at].claims {
                 let shared = shares_zones && theirs.zone == mine.zone;
                 if theirs.zone.overlaps(mine.zone) && !shared {
-                    if prevails(*theirs, from, *mine, me) {
+                    if prevails(*theirs, from, *mine, me, shares_zones) {
                         stronger.push(theirs.zone);
                     } else {
                         weaker = true;
@@ -201,16 +203,27 @@ impl Can {
         if stronger.is_empty() {
             return;
         }
-        let probes = &mut self.spaces[at].aside().probes;
-        if let Some(open) = probes.iter().position(|p| *p == (from, nonce)) {
-            probes.swap_remove(open);
+        if self.is_confirmed(at, from, nonce) {
             return self.retreat(cx, at, from, &stronger);
         }
-        if probes.len() < MAX_PROBES && !probes.iter().any(|p| p.0 == from) {
+        self.ask_to_confirm(cx, at, from);
+    }
+
+    /// Whether an update with this number answers an open probe.
+    pub(super) fn is_confirmed(&mut self, at: usize, from: Addr, nonce: u32) -> bool {
+        let Some(aside) = &mut self.spaces[at].aside else { return false };
+        let open = aside.probes.iter().position(|p| *p == (from, nonce));
+        open.map(|open| aside.probes.swap_remove(open)).is_some()
+    }
+
+    /// Has a node confirm its zones, with a number that nobody else knows.
+    pub(super) fn ask_to_confirm(&mut self, cx: &mut Context<'_>, at: usize, addr: Addr) {
+        let probes = &mut self.spaces[at].aside().probes;
+        if probes.len() < MAX_PROBES && !probes.iter().any(|p| p.0 == addr) {
             // Odd numbers are times, to measure by.
             let nonce = (cx.rng().next_u32() & !1).max(4);
-            self.spaces[at].aside().probes.push((from, nonce));
-            cx.send(from, Message::Probe { reality: at as u8, nonce });
+            probes.push((addr, nonce));
+            cx.send(addr, Message::Probe { reality: at as u8, nonce });
         }
     }
 

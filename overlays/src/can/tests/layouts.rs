@@ -4,8 +4,8 @@ use rand::RngExt;
 
 use super::bench::Bench;
 use crate::can::audit::adjoining;
-use crate::can::{Blueprint, Config, Layout, Point};
-use crate::{Rng, Stream};
+use crate::can::{Blueprint, Config, Layout, Point, Zone};
+use crate::{Addr, Rng, Stream};
 
 fn blueprint(config: &Config, n: u32) -> Blueprint {
     Blueprint::new(config, Bench::census(n, &[]), &mut Stream::Protocol.rng(3))
@@ -28,14 +28,19 @@ fn mean_hops(blueprint: &Blueprint, routes: u32, rng: &mut Rng) -> f64 {
 /// §2.1: (d/4) n^(1/d) hops and 2d neighbours on equal zones, here on grids of
 /// `side` zones along each axis.
 fn perfect_grid(dimensions: u32, side: u32, routes: u32) {
+    let theory = f64::from(dimensions) / 4.0 * f64::from(side);
+    equal_zones(dimensions, side.pow(dimensions), theory, routes);
+}
+
+/// `n` zones of one volume: exactly 2d neighbours, and paths as long as
+/// `theory` has it, within 2 %.
+fn equal_zones(dimensions: u32, n: u32, theory: f64, routes: u32) {
     let config = Config { dimensions, layout: Layout::Grid, ..Config::default() };
-    let n = side.pow(dimensions);
     let blueprint = blueprint(&config, n);
     for (zone, addr) in blueprint.zones(0) {
         assert_eq!(zone.depth(), n.ilog2());
         assert_eq!(blueprint.neighbours(0, *addr).len() as u32, 2 * dimensions);
     }
-    let theory = f64::from(dimensions) / 4.0 * f64::from(side);
     let measured = mean_hops(&blueprint, routes, &mut Stream::Workload.rng(5));
     let error = (measured / theory - 1.0).abs();
     assert!(error < 0.02, "d={dimensions}, n={n}: {measured} hops, not {theory}");
@@ -53,6 +58,53 @@ fn paths_on_a_perfect_grid_are_as_long_as_the_formula_says() {
 fn paths_on_the_largest_grids_are_as_long_as_the_formula_says() {
     perfect_grid(2, 512, 4_000);
     perfect_grid(3, 64, 4_000);
+    // Halvings make no perfect fourth power between 16^4 and 32^4. 2^18 zones
+    // lie 32 along two axes and 16 along two: a quarter of each.
+    equal_zones(4, 1 << 18, 24.0, 4_000);
+}
+
+/// How many nodes the search for a zone that can merge visits (§2.3, Table 6):
+/// the holder of the sibling of a zone that is one too many, if it is whole,
+/// else nodes deeper and deeper in the sibling's part of the tree.
+fn reassignment_steps(blueprint: &Blueprint, zone: Zone, holder: Addr, dimensions: u32) -> u32 {
+    let holds = |addr: Addr| {
+        let contacts = blueprint.neighbours(0, addr);
+        contacts.iter().map(|c| (c.zone, c.addr)).collect::<Vec<_>>()
+    };
+    let (mut at, mut zone, mut steps) = (holder, zone, 1);
+    while let Some(sibling) = zone.sibling() {
+        let near: Vec<(Zone, Addr)> =
+            holds(at).into_iter().filter(|(z, _)| zone.is_neighbour(*z, dimensions)).collect();
+        if near.iter().any(|(z, _)| *z == sibling) {
+            return steps;
+        }
+        let Some((deeper, next)) = near.into_iter().find(|(z, _)| sibling.covers(*z)) else {
+            break;
+        };
+        (at, zone, steps) = (next, deeper, steps + 1);
+    }
+    panic!("the sibling of {zone} is neither held nor split");
+}
+
+/// Table 6: 1.12, 1.09 and 1.07 steps on average for d = 2, 3 and 4, three at
+/// most.
+#[test]
+fn a_zone_that_can_merge_is_near() {
+    for dimensions in [2, 3, 4] {
+        for uniform in [false, true] {
+            let config = Config { dimensions, uniform, ..Config::default() };
+            let blueprint = blueprint(&config, 1024);
+            let steps: Vec<u32> = blueprint
+                .zones(0)
+                .iter()
+                .map(|(zone, addr)| reassignment_steps(&blueprint, *zone, *addr, dimensions))
+                .collect();
+            let mean = f64::from(steps.iter().sum::<u32>()) / steps.len() as f64;
+            let most = steps.iter().max().unwrap();
+            println!("d={dimensions}, uniform={uniform}: {mean:.3} steps, {most} at most");
+            assert!(mean < 2.0 && *most <= 8, "d={dimensions}: {mean}, {most}");
+        }
+    }
 }
 
 #[test]

@@ -436,28 +436,6 @@ fn peers_share_zones_and_records() {
     bench.rest();
 }
 
-/// A joined and a settled network have zones of the same spread of depths.
-#[test]
-fn settled_zones_are_distributed_as_joined_ones() {
-    for peers in [1, 3] {
-        let config = Config { peers, ..Config::default() };
-        let depths = |bench: &Bench| {
-            let mut zones: Vec<Zone> = bench.nodes.values().flat_map(|n| n.zones(0)).collect();
-            zones.sort_unstable();
-            zones.dedup();
-            let sum: u32 = zones.iter().map(|z| z.depth()).sum();
-            let known: usize = bench.nodes.values().map(|n| n.neighbours_in(0).count()).sum();
-            let mean = f64::from(sum) / zones.len() as f64;
-            (mean, known as f64 / bench.nodes.len() as f64)
-        };
-        let mut joined = Bench::joined(config.clone(), 128);
-        joined.rest();
-        let (settled, _) = Bench::settled(config, 128, &[]);
-        let (a, b) = (depths(&joined), depths(&settled));
-        assert!((a.0 - b.0).abs() < 0.4 && (a.1 - b.1).abs() < 0.5, "{a:?} {b:?}");
-    }
-}
-
 /// §3.8: a copy is served on the way, and hot keys are pushed to neighbours.
 #[test]
 fn hot_keys_are_answered_by_neighbours() {
