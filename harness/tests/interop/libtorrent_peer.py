@@ -54,6 +54,13 @@ def settings(args):
     return chosen
 
 
+def limit_local_peers(session):
+    """Peers of this machine are exempt from limits unless they are put into the class of all others."""
+    everyone = lt.ip_filter()
+    everyone.add_rule("0.0.0.0", "255.255.255.255", 1 << lt.session.global_peer_class_id)
+    session.set_peer_class_filter(everyone)
+
+
 def say(**what):
     print(json.dumps(what), flush=True)
 
@@ -83,6 +90,7 @@ def add(session, args):
 def main():
     args = options()
     session = lt.session(settings(args))
+    limit_local_peers(session)
     while session.listen_port() == 0:
         time.sleep(0.01)
     handle = add(session, args)

@@ -82,7 +82,9 @@ impl Process {
 
     /// Waits until it ends by itself, and gives its exit code.
     pub fn code(&mut self) -> i32 {
-        wait_for(&format!("the end of {}", self.name), || self.has_ended(), || self.output());
+        let lines = Arc::clone(&self.lines);
+        let report = || lines.lock().expect("no reader panics").join("\n");
+        wait_for(&format!("the end of {}", self.name), || self.has_ended(), report);
         let status = self.child.wait().expect("a child can be waited for");
         status.code().unwrap_or(-1)
     }

@@ -7,6 +7,8 @@ use crate::process::wait_for;
 
 const LEN: usize = 20_000_123;
 const PIECE_LEN: u32 = 256 * 1024;
+/// Eight seconds of the slow seed.
+const FOUR_LEN: usize = 64_000_123;
 
 /// We know one peer, who has nothing and knows the seed: peer exchange
 /// (BEP 11) finds the seed. He says so within a minute; after that the seed
@@ -35,7 +37,7 @@ fn peer_exchange_finds_the_second_peer() {
 #[test]
 fn four_leechers_take_at_most_two_copies_from_a_slow_seed() {
     let place = Place::new("four");
-    let content = Content::single(&place, 2 * LEN, PIECE_LEN, None);
+    let content = Content::single(&place, FOUR_LEN, PIECE_LEN, None);
     let torrent = content.torrent.to_string_lossy();
     let options = ["--seed-mode", "--upload-limit", "8000000"];
     let seed = Libtorrent::start(&torrent, &content.source, &options);
@@ -61,7 +63,7 @@ fn four_leechers_take_at_most_two_copies_from_a_slow_seed() {
         );
     }
     let sent = seed.latest("uploaded");
-    let copies = sent as f64 / (2 * LEN) as f64;
+    let copies = sent as f64 / FOUR_LEN as f64;
     assert!(copies <= 2.0, "the seed sent {copies:.2} copies");
 }
 
