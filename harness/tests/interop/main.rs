@@ -2,11 +2,11 @@
 //!
 //! Each test starts the real programs, moves real files and compares them byte
 //! by byte. A program that is missing fails the test with the command that
-//! installs it. The target needs the feature `peers`, so that a plain
-//! `cargo test` asks for nothing but Rust:
+//! installs it. A plain `cargo test` leaves this target out, so that it asks for
+//! nothing but Rust:
 //!
 //! ```console
-//! $ cargo test -p harness --features peers --test interop
+//! $ cargo test -p harness --test interop
 //! ```
 
 mod aria2;
