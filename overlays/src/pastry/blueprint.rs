@@ -132,7 +132,7 @@ impl Blueprint {
         let last = self.ring[(place + reach) % n].id;
         let (from, to) = (upto(after), upto(last));
         let (first, second) = if 2 * reach >= n {
-            (&all[..], &all[..0])
+            (all, &all[..0])
         } else if after < last {
             (&all[from..to], &all[..0])
         } else {

@@ -1,6 +1,8 @@
 //! The peers that a replica knows otherwise than its base does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+#[expect(clippy::disallowed_types, reason = "asked by key alone, never gone through")]
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use crate::seam::{Addr, Time};
 /// takes the two ordered lists instead, and no order depends on the hash.
 #[derive(Debug, Default)]
 pub struct Changed {
+    #[expect(clippy::disallowed_types, reason = "asked by key alone, never gone through")]
     origins: HashMap<u64, Arc<Origin>, BuildHasherDefault<AddrHasher>>,
     /// All of them, sorted.
     order: Vec<Addr>,

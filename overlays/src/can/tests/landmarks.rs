@@ -140,6 +140,7 @@ fn stretch(landmarks: &str, n: u32) -> (f64, f64) {
 }
 
 #[test]
+#[expect(clippy::disallowed_macros, reason = "prints the figures that the chapter quotes")]
 fn near_nodes_become_neighbours_and_zones_unequal() {
     let (without, fair) = stretch("0", 1024);
     let (with, largest) = stretch("4", 1024);

@@ -89,6 +89,7 @@ fn reassignment_steps(blueprint: &Blueprint, zone: Zone, holder: Addr, dimension
 /// Table 6: 1.12, 1.09 and 1.07 steps on average for d = 2, 3 and 4, three at
 /// most.
 #[test]
+#[expect(clippy::disallowed_macros, reason = "prints the figures that the chapter quotes")]
 fn a_zone_that_can_merge_is_near() {
     for dimensions in [2, 3, 4] {
         for uniform in [false, true] {

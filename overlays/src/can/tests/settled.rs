@@ -46,7 +46,6 @@ fn a_settled_network_is_as_a_joined_one() {
         let close = (joined.depth - settled.depth).abs() < 0.4
             && (joined.neighbours - settled.neighbours).abs() < 0.5
             && (joined.hops / settled.hops - 1.0).abs() < 0.2;
-        println!("n={n}, p={peers}: joined {joined:?}, settled {settled:?}");
         assert!(close, "n={n}, p={peers}: joined {joined:?}, settled {settled:?}");
     }
 }
