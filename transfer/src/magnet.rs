@@ -34,7 +34,7 @@ pub struct Magnet {
 pub enum MagnetError {
     /// It does not begin with `magnet:?`.
     Scheme,
-    /// It is longer than [`MAX_MAGNET_BYTES`].
+    /// It is longer than 64 KiB.
     TooLong,
     /// It has no `xt=urn:btih:` with a hash.
     NoHash,
