@@ -40,12 +40,10 @@ fn aria2_leeches(kind: Kind) {
 
 /// transmission never dials 127/8, so it announces first and our seed dials it.
 fn transmission_leeches(kind: Kind) {
-    let (place, _tracker, content) = stage(kind);
+    let (place, tracker, content) = stage(kind);
     let target = place.dir("target");
     let (leech, _) = crate::transmission::start(&place, &content.torrent, &target);
-    // It says nothing when it has announced; two seconds are ten times what
-    // that takes. Should they not be enough, our next announce finds it.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    tracker.wait_for_a_leecher(&content.info_hash);
     let seed = Ours::seed(&content.torrent, &content.source, &[]);
     let report = || format!("{}\n{}", leech.output(), seed.process.output());
     wait_for("transmission's download", || content.is_in(&target), report);

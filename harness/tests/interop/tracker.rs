@@ -1,6 +1,7 @@
 //! The two trackers: opentracker and ours.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
@@ -72,6 +73,30 @@ impl Tracker {
             let reread = self.process.signal("HUP");
             assert!(reread, "cannot signal the tracker");
         }
+    }
+
+    /// Waits until a leecher of this torrent has announced itself.
+    pub fn wait_for_a_leecher(&self, info_hash: &str) {
+        let known =
+            || self.scrape(info_hash).is_some_and(|reply| reply.contains("10:incompletei1e"));
+        wait_for("an announce at the tracker", known, || self.process.output());
+    }
+
+    /// What it says of a torrent (BEP 48).
+    fn scrape(&self, info_hash: &str) -> Option<String> {
+        let escaped: String =
+            info_hash.as_bytes().chunks(2).fold(String::new(), |mut url, digits| {
+                url.push('%');
+                url.extend(digits.iter().map(|digit| char::from(*digit)));
+                url
+            });
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        let request =
+            format!("GET /scrape?info_hash={escaped} HTTP/1.0\r\nHost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut reply = Vec::new();
+        stream.read_to_end(&mut reply).ok()?;
+        Some(String::from_utf8_lossy(&reply).into_owned())
     }
 
     /// Its announce URL over HTTP.
