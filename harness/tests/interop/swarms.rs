@@ -54,13 +54,9 @@ fn four_leechers_take_at_most_two_copies_from_a_slow_seed() {
         leecher.wait_until_ready();
         leechers.push(leecher);
     }
-    for number in 0..4 {
+    for (number, leecher) in leechers.iter().enumerate() {
         let target = place.dir(&format!("target-{number}"));
-        wait_for(
-            "a leecher's end",
-            || content.is_in(&target),
-            || leechers[number].process.output(),
-        );
+        wait_for("a leecher's end", || content.is_in(&target), || leecher.process.output());
     }
     let sent = seed.latest("uploaded");
     let copies = sent as f64 / FOUR_LEN as f64;
