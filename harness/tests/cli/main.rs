@@ -10,3 +10,4 @@ mod tool;
 mod torrent;
 #[cfg(unix)]
 mod tracker;
+mod w1;

@@ -6,7 +6,7 @@ use overlays::fasttrack::{Bandwidth, Config, Message};
 use overlays::{Addr, Item, Outcome, Overlay as _, Reason, Span};
 use std::sync::Arc;
 
-use crate::lab::Lab;
+use super::lab::Lab;
 
 /// Small families, so that there are several supernodes.
 fn small() -> Config {
@@ -65,7 +65,7 @@ fn all_supernodes_die_at_once() {
 #[test]
 fn three_of_ten_die_under_loss() {
     let mut lab = Lab::new(&small(), 200, 0.05, 4);
-    lab.sim.settle(&crate::lab::shares(200)).expect("there is a list server");
+    lab.sim.settle(&super::lab::shares(200)).expect("there is a list server");
     for victim in lab.peers().filter(|n| n % 10 < 3).collect::<Vec<_>>() {
         lab.sim.crash(victim);
     }

@@ -1,16 +1,13 @@
 //! Small networks of full replicas in the simulator.
 
-#[path = "../baseline_lab/mod.rs"]
-mod baseline_lab;
-
 use std::sync::Arc;
 
-use baseline_lab::item;
+use crate::baseline_lab::item;
 use harness::sim::Request;
 use overlays::replication::{Block, Message, Replication};
 use overlays::{Addr, Outcome, Overlay as _};
 
-type Lab = baseline_lab::Lab<Replication>;
+type Lab = crate::baseline_lab::Lab<Replication>;
 
 const GOSSIP: &[(&str, &str)] = &[("spread", "gossip")];
 

@@ -5,7 +5,7 @@ use harness::sim::Request;
 use overlays::fasttrack::{Config, Message};
 use overlays::{Outcome, Query, Span, Wire as _};
 
-use crate::lab::{Lab, own_item};
+use super::lab::{Lab, own_item};
 
 /// Messages of a kind sent so far.
 fn sent(lab: &Lab, kind: &str) -> u64 {

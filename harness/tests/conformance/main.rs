@@ -1,5 +1,7 @@
 //! Every registered overlay keeps the laws.
 
+mod faulty;
+
 use harness::registry;
 
 /// The seeds of the test; `overlab check` takes any.

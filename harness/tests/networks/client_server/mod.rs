@@ -1,18 +1,15 @@
 //! Small client-server networks in the simulator.
 
-#[path = "../baseline_lab/mod.rs"]
-mod baseline_lab;
-
 use std::sync::Arc;
 
-use baseline_lab::item;
+use crate::baseline_lab::item;
 use harness::experiment::{self, Measures, Plan, Watch};
 use harness::sim::{Request, Verb};
 use harness::workload::Catalog;
 use overlays::client_server::ClientServer;
 use overlays::{Addr, Outcome, Query};
 
-type Lab = baseline_lab::Lab<ClientServer>;
+type Lab = crate::baseline_lab::Lab<ClientServer>;
 
 const THREE: &[(&str, &str)] = &[("servers", "3")];
 

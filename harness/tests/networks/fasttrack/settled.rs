@@ -3,7 +3,7 @@
 use overlays::Addr;
 use overlays::fasttrack::Config;
 
-use crate::lab::{Lab, mean};
+use super::lab::{Lab, mean};
 
 /// What can be compared between two networks.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 //! The overlay is the template of the examples. [`Faulty`] passes every call
 //! on to it and every effect back, except for its one fault.
 
-#[path = "../../examples/rendezvous.rs"]
+#[path = "../../../examples/rendezvous.rs"]
 mod rendezvous;
 
 use std::cell::Cell;

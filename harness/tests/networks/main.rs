@@ -1,0 +1,20 @@
+//! Networks of every overlay in the simulator: the figures of their papers,
+//! and what becomes of them when they are hurt. One program, because each
+//! program of tests costs a link of the whole workspace.
+
+mod baseline_lab;
+mod can;
+mod chord;
+mod client_server;
+mod copies;
+mod fasttrack;
+mod gnutella;
+mod gnutella06;
+mod kademlia;
+mod keywords;
+mod napster;
+mod pastry;
+mod replication;
+mod sim_host;
+mod swarm;
+mod transcripts;
