@@ -1,7 +1,7 @@
 //! The tracker over real sockets, as honest and as hostile clients see it.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -304,6 +304,45 @@ fn udp_clients_are_served_once_they_are_connected() {
 }
 
 #[test]
+fn every_datagram_of_a_burst_has_its_own_answer() {
+    for loopback in [Ipv4Addr::LOCALHOST.into(), IpAddr::V6(Ipv6Addr::LOCALHOST)] {
+        let tracker = Tracker::start(|o| o.listen = vec![(loopback, 0).into()]);
+        let clients: Vec<UdpSocket> = (0..3).map(|_| tracker.udp()).collect();
+        let request = |client: u8, turn: u8| [&CONNECT[..12], &[client, 1, 2, turn]].concat();
+        for turn in 0..100 {
+            for (client, socket) in clients.iter().enumerate() {
+                socket.send(&request(client as u8, turn)).expect("it can be sent");
+            }
+        }
+        for (client, socket) in clients.iter().enumerate() {
+            for turn in 0..100 {
+                let mut reply = [0; 2048];
+                assert_eq!(socket.recv(&mut reply).expect("an answer"), 16);
+                assert_eq!(reply[..8], [0, 0, 0, 0, client as u8, 1, 2, turn]);
+            }
+        }
+        let counters = tracker.finish().counters;
+        assert_eq!((counters.udp_connects, counters.udp_unsent), (300, 0));
+    }
+}
+
+#[test]
+fn a_client_may_take_its_time() {
+    let tracker = Tracker::start(|_| {});
+    let mut stream = tracker.connect();
+    // Longer than the system waits for data before a connection is accepted.
+    std::thread::sleep(Duration::from_millis(1500));
+    for part in ["GET ", &announce(1, 1, ""), " HTTP/1.0\r\n", "\r\n"] {
+        std::thread::sleep(Duration::from_millis(20));
+        stream.write_all(part.as_bytes()).expect("it reads");
+    }
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).expect("it closes");
+    assert!(body(&reply).starts_with(b"d8:complete"));
+    assert_eq!(tracker.finish().counters.http_announces, 1);
+}
+
+#[test]
 fn ipv6_peers_are_listed_apart() {
     let tracker = Tracker::start(|o| o.listen = vec![(Ipv6Addr::LOCALHOST, 0).into()]);
     tracker.get(&announce(0x1ae1, 0, ""));
@@ -335,12 +374,17 @@ fn another_address_is_believed_only_if_asked_to() {
 fn a_stop_ends_it_at_once_and_frees_the_port() {
     let tracker = Tracker::start(|_| {});
     let address = tracker.address;
-    let mut idle = tracker.connect();
+    let mut slow = tracker.connect();
+    // Without a byte, the system would hold the connection back for a second,
+    // and tell its client of no end.
+    slow.write_all(b"G").expect("it listens");
     let start = Instant::now();
     tracker.finish();
     assert!(start.elapsed() < Duration::from_millis(900));
-    let ended = idle.read(&mut [0; 1]);
-    assert!(ended.is_err() || ended.is_ok_and(|len| len == 0));
+    match slow.read(&mut [0; 1]) {
+        Ok(len) => assert_eq!(len, 0),
+        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
+    }
     let again = Server::bind(&Options { listen: vec![address], ..Options::default() });
     assert!(again.is_ok());
 }

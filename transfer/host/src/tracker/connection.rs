@@ -1,11 +1,12 @@
 //! An HTTP connection of the tracker.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, SocketAddr};
 
 use mio::net::TcpStream;
 
 use super::service::Service;
+use super::sockets;
 
 /// How long a refused connection stays open, so that the client reads why
 /// before the reset that its unread bytes cause, in microseconds.
@@ -171,12 +172,15 @@ impl Connection {
                 if is_idle { shared.idle_timeout_us } else { shared.request_timeout_us };
             self.deadline_us = now_us + patience_us;
         }
+        // Closing over input that nobody read resets the connection, and the
+        // client may lose what it was told.
+        let is_refused = served.is_refused || (served.closes && !rest.is_empty());
         if !shared.output.is_empty() {
-            let sent = self.send(&shared.output)?;
+            let sent = self.send(&shared.output, served.closes && !is_refused)?;
             self.output = shared.output[sent..].to_vec();
             self.sent = 0;
         }
-        if served.is_refused || (served.closes && !rest.is_empty()) {
+        if is_refused {
             self.state = State::Refused(MAX_DISCARDED);
             self.deadline_us = now_us + LINGER_US;
             if self.output.is_empty() {
@@ -190,7 +194,7 @@ impl Connection {
     fn flush(&mut self) -> io::Result<bool> {
         if self.sent < self.output.len() {
             let output = std::mem::take(&mut self.output);
-            let sent = self.send(&output[self.sent..]);
+            let sent = self.send(&output[self.sent..], self.state == State::Closing);
             self.output = output;
             self.sent += sent?;
             if self.sent < self.output.len() {
@@ -205,10 +209,12 @@ impl Connection {
         Ok(true)
     }
 
-    fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+    /// Sends as much as the client takes; with `is_end`, the connection is
+    /// closed once that is all.
+    fn send(&mut self, bytes: &[u8], is_end: bool) -> io::Result<usize> {
         let mut sent = 0;
         while sent < bytes.len() {
-            match self.stream.write(&bytes[sent..]) {
+            match sockets::send(&mut self.stream, &bytes[sent..], is_end) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(len) => sent += len,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,

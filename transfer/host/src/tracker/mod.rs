@@ -14,6 +14,7 @@
 
 mod connection;
 mod counters;
+mod datagrams;
 mod head;
 mod options;
 mod server;

@@ -12,6 +12,7 @@ use transfer::tracker::Figures;
 
 use super::connection::{Connection, Shared, Turn};
 use super::counters::Counters;
+use super::datagrams::Datagrams;
 use super::options::Options;
 use super::service::Service;
 use super::sockets;
@@ -22,12 +23,9 @@ const TICK_US: u64 = 1_000_000;
 /// In how many ticks all torrents are looked at.
 const SWEEP_TICKS: usize = 60;
 
-/// How many connections or datagrams one socket is served at a time, so that
-/// none starves the others.
+/// How many connections are accepted at a time, so that one socket does not
+/// starve the others.
 const BATCH: usize = 256;
-
-/// The longest datagram that is read whole; no client's is longer.
-const DATAGRAM_LEN: usize = 2048;
 
 /// How much of a connection's input is read at once, in bytes.
 const INPUT_LEN: usize = 16 * 1024;
@@ -48,6 +46,7 @@ pub struct Server {
     max_connections: usize,
     service: Service,
     shared: Shared,
+    datagrams: Datagrams,
     start: Instant,
     control: Arc<Control>,
 }
@@ -140,6 +139,7 @@ impl Server {
                 request_timeout_us: options.request_timeout_us,
                 idle_timeout_us: options.idle_timeout_us,
             },
+            datagrams: Datagrams::default(),
             start: Instant::now(),
             control: Arc::new(control),
         })
@@ -196,7 +196,10 @@ impl Server {
                 if self.pending[source] {
                     self.pending[source] = match source.checked_sub(self.listeners.len()) {
                         None => self.accept(source, now_us),
-                        Some(socket) => self.receive(socket, now_us),
+                        Some(socket) => {
+                            let socket = &self.sockets[socket];
+                            self.datagrams.turn(socket, &mut self.service, now_us)
+                        }
                     };
                 }
             }
@@ -318,27 +321,6 @@ impl Server {
         if connection.turn(&mut self.shared, &mut self.service, now_us, to_end) == Turn::Over {
             self.close(slot);
         }
-    }
-
-    /// Answers a batch of datagrams; whether there may be more.
-    fn receive(&mut self, socket: usize, now_us: u64) -> bool {
-        let socket = &self.sockets[socket];
-        let mut datagram = [0; DATAGRAM_LEN];
-        let out = &mut self.shared.output;
-        for _ in 0..BATCH {
-            let (len, from) = match socket.recv_from(&mut datagram) {
-                Ok(received) => received,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-                // Such as a port that an earlier reply did not reach.
-                Err(_) => continue,
-            };
-            out.clear();
-            self.service.datagram(&datagram[..len], from, now_us, out);
-            if !out.is_empty() && socket.send_to(out, from).is_err() {
-                self.service.counters.udp_unsent += 1;
-            }
-        }
-        true
     }
 }
 

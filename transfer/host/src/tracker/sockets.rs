@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use mio::net::{TcpListener, UdpSocket};
+use mio::net::{TcpListener, TcpStream, UdpSocket};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that the system holds until they are accepted.
@@ -50,6 +50,8 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     // Accepted sockets inherit it: replies are written at once and whole.
     socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    nix::sys::socket::setsockopt(&socket, DeferAccept, &SILENCE_S)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
@@ -61,4 +63,41 @@ fn datagrams(address: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_send_buffer_size(UDP_BUFFER_LEN)?;
     socket.bind(&address.into())?;
     Ok(UdpSocket::from_std(socket.into()))
+}
+
+/// How long the system keeps a connection to itself that has brought no data
+/// yet, in seconds. By the time it is accepted, its request is there, so most
+/// connections need no place among those that are watched.
+#[cfg(target_os = "linux")]
+const SILENCE_S: i32 = 1;
+
+#[cfg(target_os = "linux")]
+mod option {
+    use nix::{libc, setsockopt_impl, sockopt_impl};
+
+    sockopt_impl!(
+        /// `TCP_DEFER_ACCEPT` (tcp(7)).
+        DeferAccept,
+        SetOnly,
+        libc::IPPROTO_TCP,
+        libc::TCP_DEFER_ACCEPT,
+        i32
+    );
+}
+#[cfg(target_os = "linux")]
+use option::DeferAccept;
+
+/// Writes to a connection. With `is_end`, it is closed next: the system may
+/// hold the last bytes back until then, and say the end in the same segment.
+#[cfg(target_os = "linux")]
+pub(super) fn send(stream: &mut TcpStream, bytes: &[u8], is_end: bool) -> io::Result<usize> {
+    use rustix::net::SendFlags;
+    let more = if is_end { SendFlags::MORE } else { SendFlags::empty() };
+    Ok(rustix::net::send(stream, bytes, more | SendFlags::NOSIGNAL)?)
+}
+
+/// Writes to a connection, which with `is_end` is closed next.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn send(stream: &mut TcpStream, bytes: &[u8], _is_end: bool) -> io::Result<usize> {
+    io::Write::write(stream, bytes)
 }
