@@ -8,7 +8,9 @@
 mod announce;
 mod config;
 mod connection;
+mod crowd;
 mod family;
+mod sampler;
 mod swarm;
 mod swarms;
 

@@ -7,7 +7,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::announce::{Announce, Refusal, Reply};
 use super::config::Config;
-use super::family::{Drawn, Sampler, TableKey};
+use super::family::TableKey;
+use super::sampler::{Drawn, Sampler};
 use super::swarm::{Swarm, Terms};
 use crate::InfoHash;
 use crate::tracker_wire::{Event, Scrape};
