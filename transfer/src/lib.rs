@@ -16,6 +16,7 @@ pub mod mse;
 mod path;
 mod percent;
 mod pieces;
+pub mod resume;
 pub mod session;
 pub mod tracker;
 pub mod tracker_wire;

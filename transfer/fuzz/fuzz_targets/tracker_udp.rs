@@ -3,11 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use transfer::tracker::packet;
 use transfer::tracker_wire::udp::{Family, Reply, Request};
 
 fuzz_target!(|input: &[u8]| {
-    let _ = packet::read(input);
     if let Ok(request) = Request::decode(input) {
         let mut out = Vec::new();
         request.encode(&mut out);

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
+use transfer::resume::Stamp;
 use transfer::{FilePart, FilePath, InfoHash, Layout};
 
 use super::Store;
@@ -22,16 +23,6 @@ pub enum Allocation {
     Sparse,
     /// At the start: a disk that is too small shows before the first byte.
     Full,
-}
-
-/// The length and the time of the last change of a file, to see whether anybody
-/// else has touched it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// Its length in bytes.
-    pub len: u64,
-    /// When it was changed last, in nanoseconds since 1970.
-    pub modified_ns: i128,
 }
 
 /// The most files that are open at a time.

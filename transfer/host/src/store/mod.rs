@@ -10,7 +10,7 @@ mod tests;
 use std::fmt;
 use std::io::{self, IoSliceMut};
 
-pub use files::{Allocation, FileStore, Stamp};
+pub use files::{Allocation, FileStore};
 pub use folder::{Access, Folder};
 pub use memory::MemoryStore;
 pub use synthetic::SyntheticStore;
