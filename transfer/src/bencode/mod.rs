@@ -7,6 +7,12 @@
 //! reserves nothing on the word of the input, a hostile input costs no more
 //! memory than itself, every value has its exact bytes (which an info-hash is
 //! taken over), and what nests without end is refused without recursion.
+//!
+//! `overlays` has a bencode of its own, for the packets of the DHT and of the
+//! BitTorrent model. The two packages do not depend on each other, and want
+//! different things: there a packet becomes a small tree through the `Reader`
+//! and `Writer` of all overlays' messages, and its bytes are counted without
+//! writing it; here files of 64 MiB are read in place.
 
 mod check;
 mod error;
