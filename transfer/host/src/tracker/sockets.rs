@@ -51,7 +51,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     // Accepted sockets inherit it: replies are written at once and whole.
     socket.set_tcp_nodelay(true)?;
     #[cfg(target_os = "linux")]
-    nix::sys::socket::setsockopt(&socket, DeferAccept, &SILENCE_S)?;
+    if let Err(error) = nix::sys::socket::setsockopt(&socket, DeferAccept, &SILENCE_S) {
+        // Emulations of Linux may not know it; then connections come earlier.
+        tracing::debug!("accepting cannot be deferred: {error}");
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(TcpListener::from_std(socket.into()))
