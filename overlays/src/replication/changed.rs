@@ -1,25 +1,19 @@
 //! The peers that a replica knows otherwise than its base does.
 
 use std::collections::BTreeMap;
-#[expect(clippy::disallowed_types, reason = "asked by key alone, never gone through")]
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use super::origin::Origin;
-use super::replica::{bits_of, mixed};
+use super::origins::Origins;
 use crate::seam::{Addr, Time};
 
 /// Peers by address: those in the network, and those who went.
 ///
-/// Every update asks each replica for one peer, several times over, and all
-/// replicas together are far larger than a processor's cache. So a peer is
-/// found by hash, in one or two reads of memory; who goes through all of them
-/// takes the two ordered lists instead, and no order depends on the hash.
+/// A peer is found by hash; who goes through all of them takes the ordered
+/// lists instead.
 #[derive(Debug, Default)]
 pub struct Changed {
-    #[expect(clippy::disallowed_types, reason = "asked by key alone, never gone through")]
-    origins: HashMap<u64, Arc<Origin>, BuildHasherDefault<AddrHasher>>,
+    origins: Origins,
     /// All of them, sorted.
     order: Vec<Addr>,
     /// How many have not gone.
@@ -28,34 +22,17 @@ pub struct Changed {
     gone: BTreeMap<Addr, Time>,
 }
 
-/// Hashes the bits of an address.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AddrHasher(u64);
-
-impl Hasher for AddrHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-
-    #[inline]
-    fn write_u64(&mut self, bits: u64) {
-        self.0 = mixed(self.0 ^ bits);
-    }
-
-    #[inline]
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 impl Changed {
     /// What is known of a peer.
     #[inline]
     pub fn get(&self, addr: Addr) -> Option<&Arc<Origin>> {
-        // Most replicas of a converged network hold nothing here for long.
-        if self.origins.is_empty() { None } else { self.origins.get(&bits_of(addr)) }
+        self.origins.get(addr)
+    }
+
+    /// Starts fetching the memory that [`Self::get`] will read.
+    #[inline]
+    pub fn prefetch(&self, addr: Addr) {
+        self.origins.prefetch(addr);
     }
 
     /// Whether anything is known of a peer.
@@ -92,7 +69,7 @@ impl Changed {
     /// Takes up what is known of a peer at `now`.
     pub fn put(&mut self, addr: Addr, origin: Arc<Origin>, now: Time) {
         let gone = origin.version().gone;
-        let before = self.origins.insert(bits_of(addr), origin);
+        let before = self.origins.insert(addr, origin);
         self.note(addr, before.map(|origin| origin.version().gone), gone, now);
     }
 
@@ -104,11 +81,18 @@ impl Changed {
         change: impl FnOnce(&mut Origin),
         now: Time,
     ) {
-        let bits = bits_of(addr);
-        let was_gone = self.origins.get(&bits).map(|origin| origin.version().gone);
-        let origin = self.origins.entry(bits).or_insert_with(before);
-        change(Arc::make_mut(origin));
-        let gone = origin.version().gone;
+        let (was_gone, gone);
+        if let Some(origin) = self.origins.get_mut(addr) {
+            was_gone = Some(origin.version().gone);
+            change(Arc::make_mut(origin));
+            gone = origin.version().gone;
+        } else {
+            let mut origin = before();
+            was_gone = None;
+            change(Arc::make_mut(&mut origin));
+            gone = origin.version().gone;
+            self.origins.insert(addr, origin);
+        }
         self.note(addr, was_gone, gone, now);
     }
 
@@ -136,7 +120,7 @@ impl Changed {
         gone.retain(|&addr, went| {
             let stays = *went > time;
             if !stays && !keep(addr) {
-                origins.remove(&bits_of(addr));
+                origins.remove(addr);
                 if let Ok(at) = order.binary_search(&addr) {
                     order.remove(at);
                 }
@@ -147,11 +131,8 @@ impl Changed {
 
     /// Memory taken, roughly, as if no peer's state were shared.
     pub fn bytes(&self) -> usize {
-        // A hash table is about two thirds full.
-        const PLACE_BYTES: usize = (size_of::<u64>() + size_of::<Arc<Origin>>()) * 3 / 2;
-        let states: usize = self.origins.len() * PLACE_BYTES;
         let origins: usize = self.from(Addr::from_index(0)).map(|(_, o)| o.bytes()).sum();
-        states
+        self.origins.bytes()
             + origins
             + self.order.len() * size_of::<Addr>()
             + self.gone.len() * (size_of::<Addr>() + size_of::<Time>())

@@ -29,6 +29,7 @@ mod config;
 mod message;
 mod neighbours;
 mod origin;
+mod origins;
 mod peer;
 mod repair;
 mod replica;
@@ -141,6 +142,17 @@ impl Machine for Replication {
 
     fn on_lost(&mut self, cx: &mut Cx<'_, Self>, peer: Addr) {
         self.on_stream_lost(cx, peer);
+    }
+
+    fn warm(&self) {
+        self.neighbours.warm();
+    }
+
+    /// Almost everything said is news of one peer.
+    fn warm_for(&self, message: &Message) {
+        if let Message::News(block) = message {
+            self.replica.warm_for(block.origin);
+        }
     }
 
     fn transport(message: &Message) -> Transport {

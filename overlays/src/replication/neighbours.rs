@@ -1,12 +1,11 @@
 //! The random graph along which updates are flooded.
 
-use std::collections::BTreeMap;
-
-use crate::seam::{Addr, Time};
+use crate::seam::{Addr, Time, prefetch};
 
 /// A neighbour.
 #[derive(Clone, Copy, Debug)]
 struct Neighbour {
+    addr: Addr,
     /// Whether this peer asked for the link.
     asked: bool,
     /// When it was last heard of.
@@ -16,7 +15,8 @@ struct Neighbour {
 /// The neighbours of a peer, and the member it looks after this beat.
 #[derive(Debug, Default)]
 pub struct Neighbours {
-    list: BTreeMap<Addr, Neighbour>,
+    /// By address; in one piece, since every update is passed on to all.
+    list: Vec<Neighbour>,
     /// A member that was sent a beat and has not echoed, and how often.
     probe: Option<(Addr, u8)>,
 }
@@ -24,45 +24,61 @@ pub struct Neighbours {
 impl Neighbours {
     /// Neighbours of a converged network, each asked for or not.
     pub fn of(list: impl Iterator<Item = (Addr, bool)>, now: Time) -> Self {
-        let list = list.map(|(addr, asked)| (addr, Neighbour { asked, heard: now })).collect();
-        Self { list, probe: None }
+        let mut neighbours = Self::default();
+        list.for_each(|(addr, asked)| _ = neighbours.add(addr, asked, now, usize::MAX));
+        neighbours
+    }
+
+    /// Where a neighbour stands in the list, or would.
+    fn place_of(&self, addr: Addr) -> Result<usize, usize> {
+        self.list.binary_search_by_key(&addr, |neighbour| neighbour.addr)
+    }
+
+    /// Starts fetching the list.
+    #[inline]
+    pub fn warm(&self) {
+        prefetch(self.list.as_slice());
     }
 
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.list.len()
     }
 
     /// Whether `addr` is one.
     pub fn contains(&self, addr: Addr) -> bool {
-        self.list.contains_key(&addr)
+        self.place_of(addr).is_ok()
     }
 
     /// How many of them this peer asked for.
     pub fn asked(&self) -> usize {
-        self.list.values().filter(|neighbour| neighbour.asked).count()
+        self.list.iter().filter(|neighbour| neighbour.asked).count()
     }
 
     /// Their addresses.
     pub fn iter(&self) -> impl Iterator<Item = Addr> {
-        self.list.keys().copied()
+        self.list.iter().map(|neighbour| neighbour.addr)
     }
 
     /// Takes a neighbour on; false when there are `most` already.
     pub fn add(&mut self, addr: Addr, asked: bool, now: Time, most: usize) -> bool {
-        let known = self.list.contains_key(&addr);
-        if !known && self.list.len() >= most {
-            return false;
+        match self.place_of(addr) {
+            Ok(at) => {
+                let neighbour = &mut self.list[at];
+                neighbour.heard = now;
+                neighbour.asked |= asked;
+            }
+            Err(_) if self.list.len() >= most => return false,
+            Err(at) => self.list.insert(at, Neighbour { addr, asked, heard: now }),
         }
-        let neighbour = self.list.entry(addr).or_insert(Neighbour { asked, heard: now });
-        neighbour.heard = now;
-        neighbour.asked |= asked;
         true
     }
 
     /// Drops a neighbour.
     pub fn remove(&mut self, addr: Addr) {
-        self.list.remove(&addr);
+        if let Ok(at) = self.place_of(addr) {
+            self.list.remove(at);
+        }
         if self.probe.is_some_and(|(probed, _)| probed == addr) {
             self.probe = None;
         }
@@ -70,8 +86,8 @@ impl Neighbours {
 
     /// A sign of life.
     pub fn heard(&mut self, addr: Addr, now: Time) {
-        if let Some(neighbour) = self.list.get_mut(&addr) {
-            neighbour.heard = now;
+        if let Ok(at) = self.place_of(addr) {
+            self.list[at].heard = now;
         }
         if self.probe.is_some_and(|(probed, _)| probed == addr) {
             self.probe = None;
@@ -80,7 +96,7 @@ impl Neighbours {
 
     /// Those not heard of since `time`.
     pub fn silent_since(&self, time: Time) -> Vec<Addr> {
-        self.list.iter().filter(|(_, n)| n.heard < time).map(|(&addr, _)| addr).collect()
+        self.list.iter().filter(|n| n.heard < time).map(|n| n.addr).collect()
     }
 
     /// The member that has not echoed yet, and how often it was tried.
@@ -95,6 +111,6 @@ impl Neighbours {
 
     /// Memory taken, roughly.
     pub fn bytes(&self) -> usize {
-        self.list.len() * (size_of::<Addr>() + size_of::<Neighbour>())
+        self.list.capacity() * size_of::<Neighbour>()
     }
 }

@@ -9,7 +9,7 @@ use super::block::{Block, Shared};
 use super::changed::Changed;
 use super::message::{BUCKETS, Place};
 use super::origin::{Meaning, Origin, Version};
-use crate::seam::{Addr, Hit, Query, Rng, Time};
+use crate::seam::{Addr, Hit, Query, Rng, Time, prefetch};
 
 /// How many bytes of blocks a page holds before it is sent: with one more
 /// block it still fits a message.
@@ -50,6 +50,15 @@ impl Replica {
     #[inline]
     pub fn get(&self, addr: Addr) -> Option<&Arc<Origin>> {
         self.changed.get(addr).or_else(|| self.base.get(addr))
+    }
+
+    /// Starts fetching what news of a peer will touch.
+    #[inline]
+    pub fn warm_for(&self, addr: Addr) {
+        self.changed.prefetch(addr);
+        if let Some(change) = self.bucket_changes.get(bucket_of(addr)) {
+            prefetch(change);
+        }
     }
 
     /// How far a peer is known.
@@ -110,15 +119,20 @@ impl Replica {
             Some(origin) => origin.after(block),
             None => Origin::default().after(block),
         };
-        match state {
-            Some(state) => self.changed.put(addr, state, now),
+        let items_now = match state {
+            Some(state) => {
+                let items_now = state.item_count();
+                self.changed.put(addr, state, now);
+                items_now
+            }
             None => {
                 let base = &self.base;
                 let before = || base.get(addr).cloned().unwrap_or_default();
                 self.changed.change(addr, before, |origin| origin.apply(block), now);
+                self.get(addr).map_or(0, |origin| origin.item_count())
             }
-        }
-        self.records = self.records + self.get(addr).map_or(0, |o| o.item_count()) - items;
+        };
+        self.records = self.records + items_now - items;
         let before = version.map_or(0, |version| digest_of(addr, version));
         self.note_digest(addr, before ^ digest_of(addr, block.version()));
         Meaning::News
