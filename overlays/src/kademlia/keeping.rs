@@ -59,7 +59,7 @@ impl<D: Dialect> Node<D> {
         let mut nodes = self.table.closest(target, k + 1, true, &self.config);
         nodes.retain(|c| c.addr != asker);
         nodes.truncate(k);
-        nodes.into()
+        Box::from(&*nodes)
     }
 
     fn on_find_value(&mut self, cx: &mut Context<'_, D>, from: Addr, wanted: &Wanted) -> Body {

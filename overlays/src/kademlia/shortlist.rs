@@ -100,6 +100,20 @@ impl Shortlist {
         Some(next.contact)
     }
 
+    /// The candidate at `place`, known by its address only, turns out to be
+    /// `contact`, and moves to the place that is returned.
+    fn rename(&mut self, place: usize, contact: Contact) -> usize {
+        let mut candidate = self.candidates.remove(place);
+        candidate.contact = contact;
+        if let Some(twice) = self.position(&contact) {
+            self.candidates.remove(twice);
+        }
+        let distance = contact.distance(self.target);
+        let place = self.candidates.partition_point(|c| c.contact.distance(self.target) < distance);
+        self.candidates.insert(place, candidate);
+        place
+    }
+
     /// `asked` has answered with these nodes, and is `contact`: the same, but
     /// for one that was known by its address only.
     pub(super) fn answered(
@@ -111,18 +125,11 @@ impl Shortlist {
         empty: bool,
     ) {
         if let Some(place) = self.position(asked) {
-            let mut candidate = self.candidates.remove(place);
-            candidate.contact = contact;
+            let place = if *asked == contact { place } else { self.rename(place, contact) };
+            let candidate = &mut self.candidates[place];
             candidate.state = State::Answered;
             candidate.token = token;
             candidate.empty = empty;
-            if let Some(twice) = self.position(&contact) {
-                self.candidates.remove(twice);
-            }
-            let distance = contact.distance(self.target);
-            let place =
-                self.candidates.partition_point(|c| c.contact.distance(self.target) < distance);
-            self.candidates.insert(place, candidate);
         }
         let mut closer = false;
         for node in nodes {

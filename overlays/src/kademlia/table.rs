@@ -6,6 +6,7 @@ use super::config::Settings;
 use super::contact::Contact;
 use crate::{Addr, Key, Rng, Span};
 use rand::Rng as _;
+use smallvec::SmallVec;
 
 /// One contact and what is known of it.
 #[derive(Clone, Copy, Debug)]
@@ -208,6 +209,25 @@ impl Table {
         Some(stale[at])
     }
 
+    /// The buckets by how far their contacts are from `target`, the nearest
+    /// first: every contact of one is nearer than any of the next.
+    ///
+    /// Those in the target's own bucket share most bits with it. Where the
+    /// target and the node differ next, the bucket of that bit comes next,
+    /// since its contacts agree with the target there; where they agree, its
+    /// contacts are farther than all in deeper buckets. Shallower buckets come
+    /// last, in turn.
+    fn by_distance(&self, target: Key) -> impl Iterator<Item = usize> {
+        let own = self.bucket_of(target);
+        let deepest = self.buckets.len().saturating_sub(1);
+        let differing = self.me.xor(target);
+        let nearer = (own + 1..deepest).filter(move |i| differing.bit(*i as u32));
+        let farther = (own + 1..deepest).rev().filter(move |i| !differing.bit(*i as u32));
+        let deepest = (own < deepest).then_some(deepest);
+        let deeper = nearer.chain(deepest).chain(farther);
+        core::iter::once(own).chain(deeper).chain((0..own).rev())
+    }
+
     /// The `n` contacts closest to `target`, best first: those in use, and
     /// those that owe no answer only, if `to_tell` others.
     pub(super) fn closest(
@@ -216,28 +236,19 @@ impl Table {
         n: usize,
         to_tell: bool,
         settings: &Settings,
-    ) -> Vec<Contact> {
-        let mut found: Vec<Contact> = Vec::with_capacity(n + settings.k);
-        let usable = |e: &&Entry| {
-            let fails = if to_tell { 1 } else { settings.stale };
-            e.fails < fails && (e.answered || !to_tell || !settings.verify)
-        };
-        let mut take = |buckets: &[Bucket]| {
+    ) -> SmallVec<[Contact; 64]> {
+        let mut found = SmallVec::new();
+        let fails = if to_tell { 1 } else { settings.stale };
+        let proven = to_tell && settings.verify;
+        for at in self.by_distance(target) {
+            let Some(bucket) = self.buckets.get(at) else { break };
             let start = found.len();
-            found.extend(buckets.iter().flat_map(|b| &b.entries).filter(usable).map(|e| e.contact));
-            found[start..].sort_unstable_by_key(|c| c.distance(target));
-            found.len() >= n
-        };
-        if !self.buckets.is_empty() {
-            // Contacts in the target's own bucket share most bits with it;
-            // all in deeper buckets come next, then shallower ones in turn.
-            let at = self.bucket_of(target);
-            if !take(&self.buckets[at..=at]) && !take(&self.buckets[at + 1..]) {
-                for i in (0..at).rev() {
-                    if take(&self.buckets[i..=i]) {
-                        break;
-                    }
-                }
+            let usable =
+                bucket.entries.iter().filter(|e| e.fails < fails && (e.answered || !proven));
+            found.extend(usable.map(|e| e.contact));
+            found[start..].sort_unstable_by_key(|c: &Contact| c.distance(target));
+            if found.len() >= n {
+                break;
             }
         }
         found.truncate(n);

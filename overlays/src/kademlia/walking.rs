@@ -10,6 +10,7 @@ use super::shortlist::Shortlist;
 use super::work::{Errand, Lookup, Part, Pending, Purpose, Search};
 use super::{Context, Node, Timer, seconds};
 use crate::{Addr, Hit, Item, Key, OpId, Outcome, Query, Reason, Target};
+use smallvec::SmallVec;
 
 /// Requests that a node has open at a time; beyond them it pings nobody.
 const MAX_PENDING: usize = 4096;
@@ -207,7 +208,7 @@ impl<D: Dialect> Node<D> {
     }
 
     /// The nodes of an answer that are worth asking.
-    fn candidates(&self, nodes: &[Contact]) -> Vec<Contact> {
+    fn candidates(&self, nodes: &[Contact]) -> SmallVec<[Contact; 32]> {
         let bits = self.config.bits();
         let other = |c: &Contact| c.addr != self.me.addr && c.id != self.me.id;
         let cut = |c: &Contact| Contact { id: c.id.truncated(bits), addr: c.addr };
@@ -316,6 +317,7 @@ impl<D: Dialect> Node<D> {
 
     /// A lookup cannot be made at all.
     fn give_up(&mut self, cx: &mut Context<'_, D>, lookup: Lookup, reason: Reason) {
+        self.work.lookup_over();
         match lookup.purpose {
             Purpose::Enter(op) => self.entry_failed(cx, op, reason),
             Purpose::Locate(op) => cx.finish(op, Outcome::Failed(reason)),
@@ -326,6 +328,7 @@ impl<D: Dialect> Node<D> {
 
     /// A lookup is over, and what followed it too.
     fn conclude(&mut self, cx: &mut Context<'_, D>, lookup: Lookup) {
+        self.work.lookup_over();
         let answered = lookup.list.has_answers();
         let alone = lookup.list.is_empty();
         match lookup.purpose {

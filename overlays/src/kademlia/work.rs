@@ -178,11 +178,14 @@ impl Work {
 
     pub(super) fn take_lookup(&mut self, id: u32) -> Option<Lookup> {
         let at = self.lookups.iter().position(|l| l.id == id)?;
-        let lookup = self.lookups.swap_remove(at);
+        Some(self.lookups.swap_remove(at))
+    }
+
+    /// A lookup that was taken out will not be put back.
+    pub(super) fn lookup_over(&mut self) {
         if self.lookups.is_empty() {
             self.lookups = Vec::new();
         }
-        Some(lookup)
     }
 
     pub(super) fn pending(&self) -> &[Pending] {
