@@ -92,20 +92,27 @@ impl Table {
     /// The union of tables, each brought to 2^`bits` slots. A slot of a
     /// smaller table becomes all that it stands for.
     pub fn union<'a>(bits: u32, tables: impl Iterator<Item = &'a Self>) -> Self {
-        let mut merged = Self::empty(bits);
-        let bits = u32::from(merged.bits);
+        let bits = bits.min(16);
+        let mut set = vec![0_u64; (1_usize << bits).div_ceil(64)];
+        let mut mark = |slot: u32| set[slot as usize / 64] |= 1 << (slot % 64);
         for table in tables {
             let theirs = u32::from(table.bits);
             let slots = table.slots.iter().map(|slot| u32::from(*slot));
             if theirs >= bits {
-                merged.slots.extend(slots.map(|slot| (slot >> (theirs - bits)) as u16));
+                slots.for_each(|slot| mark(slot >> (theirs - bits)));
             } else {
                 let wider = bits - theirs;
-                let all = slots.flat_map(|slot| slot << wider..(slot + 1) << wider);
-                merged.slots.extend(all.map(|slot| slot as u16));
+                slots.flat_map(|slot| slot << wider..(slot + 1) << wider).for_each(&mut mark);
             }
         }
-        merged.sort();
+        let mut merged = Self::empty(bits);
+        merged.slots.reserve_exact(set.iter().map(|word| word.count_ones() as usize).sum());
+        for (at, mut word) in set.into_iter().enumerate() {
+            while word != 0 {
+                merged.slots.push((at * 64) as u16 | word.trailing_zeros() as u16);
+                word &= word - 1;
+            }
+        }
         merged
     }
 
@@ -166,26 +173,32 @@ impl Table {
         if entries.len() != wanted {
             return None;
         }
-        let mut change = Vec::new();
-        for (at, &byte) in entries.iter().enumerate().filter(|(_, byte)| **byte != 0) {
-            if entry_bits == 4 {
-                // The high nibble first, each with its own sign.
-                change.push((at * 2, byte as i8 >> 4));
-                change.push((at * 2 + 1, (byte << 4) as i8 >> 4));
-            } else {
-                change.push((at, byte as i8));
+        let (mut dropped, mut added) = (Vec::new(), Vec::new());
+        let mut change = |at: usize, delta: i8| match delta {
+            1.. => dropped.push(at as u16),
+            0 => {}
+            _ => added.push(at as u16),
+        };
+        // Nearly all entries are zero, and skipped eight bytes at a time.
+        for (chunk, bytes) in entries.chunks(8).enumerate().filter(|(_, b)| **b != [0; 8]) {
+            for (at, &byte) in (chunk * 8..).zip(bytes) {
+                if entry_bits == 4 {
+                    // The high nibble first, each with its own sign.
+                    change(at * 2, byte as i8 >> 4);
+                    change(at * 2 + 1, (byte << 4) as i8 >> 4);
+                } else {
+                    change(at, byte as i8);
+                }
             }
         }
-        let mut slots = self.slots.clone();
-        let dropped = change.iter().filter(|(_, delta)| *delta > 0);
-        let dropped: Vec<u16> = dropped.map(|(slot, _)| *slot as u16).collect();
-        if !dropped.is_empty() {
-            slots.retain(|slot| dropped.binary_search(slot).is_err());
-        }
-        slots.extend(change.iter().filter(|(_, delta)| *delta < 0).map(|(slot, _)| *slot as u16));
-        let mut table = Self { bits: self.bits, slots };
-        table.sort();
-        Some(table)
+        let mut slots = Vec::with_capacity(self.slots.len() + added.len());
+        slots.extend(self.slots.iter().filter(|slot| dropped.binary_search(slot).is_err()));
+        slots.append(&mut added);
+        // Two runs in order, which this sort merges.
+        slots.sort();
+        slots.dedup();
+        slots.shrink_to_fit();
+        Some(Self { bits: self.bits, slots })
     }
 }
 
