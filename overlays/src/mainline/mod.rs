@@ -19,7 +19,10 @@
 //!   withdraw.
 //! * `get_peers` is answered with nodes even where there are peers, as
 //!   libtorrent does, so that an announcement finds the closest nodes.
-//! * KRPC sends no request twice; `retries` is 0.
+//! * KRPC sends no request twice; `retries` is 0. A request waits 1.2 s for its
+//!   answer: longer than the longest round trip of the delays simulated, 1.05 s,
+//!   or two nodes so far apart could never know each other. libtorrent takes
+//!   answers for longer still, but asks the next node after a second.
 //! * Transactions longer than eight bytes are not answered.
 
 mod krpc;
@@ -79,6 +82,7 @@ impl Dialect for Krpc {
         Settings {
             k: 8,
             replicas: 8,
+            request_timeout: Span::from_ms(1200),
             retries: 0,
             refresh: minutes(15),
             questionable: minutes(15),
