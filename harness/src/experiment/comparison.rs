@@ -1,9 +1,11 @@
 //! Many runs side by side: every overlay with every seed, and at growing size.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::measures::Measures;
 use super::plan::{Plan, Watch};
@@ -57,13 +59,65 @@ struct Job {
     is_growth: bool,
 }
 
+impl Job {
+    /// Roughly what it has to do, in a unit that holds within its kind.
+    fn work(&self) -> f64 {
+        f64::from(self.plan.nodes) * f64::from(self.plan.searches.max(1))
+    }
+
+    /// Jobs of one kind take as long as they have work to do.
+    const fn kind(&self) -> (usize, bool) {
+        (self.contestant, self.is_growth)
+    }
+}
+
+/// The jobs that have not begun, and what is known of how long they take.
+///
+/// Overlays differ a hundredfold in that. So one job of each kind comes first,
+/// the largest; from then on always the one that is expected to take longest,
+/// so that small ones are left for the end and all cores finish at about the
+/// same time. In which order jobs run makes no difference to their results.
+#[derive(Debug)]
+struct Waiting {
+    jobs: Vec<usize>,
+    /// Seconds per unit of work, by kind.
+    pace: BTreeMap<(usize, bool), f64>,
+}
+
+impl Waiting {
+    fn new(jobs: usize) -> Self {
+        Self { jobs: (0..jobs).collect(), pace: BTreeMap::new() }
+    }
+
+    /// How long a job is expected to take, in seconds; for ever, while none of
+    /// its kind has ended.
+    fn expected_s(&self, job: &Job) -> f64 {
+        self.pace.get(&job.kind()).map_or(f64::INFINITY, |pace| pace * job.work())
+    }
+
+    /// Takes the job to do next, the first among equals.
+    fn take(&mut self, jobs: &[Job]) -> Option<usize> {
+        let claim = |at: &usize| (self.expected_s(&jobs[*at]), jobs[*at].work());
+        let first = self.jobs.iter().enumerate().rev().max_by(|(_, a), (_, b)| {
+            let ((a_s, a_work), (b_s, b_work)) = (claim(a), claim(b));
+            a_s.total_cmp(&b_s).then(a_work.total_cmp(&b_work))
+        });
+        let place = first?.0;
+        Some(self.jobs.remove(place))
+    }
+
+    /// Notes how long a job took.
+    fn took(&mut self, job: &Job, time: Duration) {
+        self.pace.insert(job.kind(), time.as_secs_f64() / job.work());
+    }
+}
+
 /// Progress of a comparison: contestant, the fraction of its work done, and
 /// what it is at.
 pub type Progress<'a> = &'a (dyn Fn(usize, f64, &str) + Sync);
 
 impl Comparison {
-    /// The jobs, those that take longest first, so that all cores finish at
-    /// about the same time.
+    /// The jobs: those with every seed, then those at every size.
     fn jobs(&self) -> Vec<Job> {
         let mut jobs = Vec::new();
         for contestant in 0..self.contestants.len() {
@@ -76,9 +130,6 @@ impl Comparison {
                 jobs.extend(GROWTH_SIZES.iter().map(|&n| self.growth_job(contestant, n)));
             }
         }
-        jobs.sort_by_key(|job| {
-            std::cmp::Reverse(u64::from(job.plan.nodes) * u64::from(job.plan.searches))
-        });
         jobs
     }
 
@@ -185,18 +236,17 @@ fn run_all(
     interrupted: &Arc<AtomicBool>,
     progress: Progress<'_>,
 ) -> Vec<Option<Result<Measures, EntryError>>> {
-    let next = AtomicUsize::new(0);
+    let waiting = Mutex::new(Waiting::new(jobs.len()));
     let results: Mutex<Vec<Option<Result<Measures, EntryError>>>> =
         Mutex::new(jobs.iter().map(|_| None).collect());
     let fractions: Mutex<Vec<f64>> = Mutex::new(vec![0.0; jobs.len()]);
-    let weight = |job: &Job| f64::from(job.plan.nodes) * f64::from(job.plan.searches.max(1));
     let tell = |at: usize, fraction: f64, phase: &str| {
         let contestant = jobs[at].contestant;
         let Ok(mut fractions) = fractions.lock() else { return };
         fractions[at] = fraction;
         let mine = || jobs.iter().enumerate().filter(|(_, job)| job.contestant == contestant);
-        let done: f64 = mine().map(|(i, job)| fractions[i] * weight(job)).sum();
-        let all: f64 = mine().map(|(_, job)| weight(job)).sum();
+        let done: f64 = mine().map(|(i, job)| fractions[i] * job.work()).sum();
+        let all: f64 = mine().map(|(_, job)| job.work()).sum();
         drop(fractions);
         progress(contestant, done / all.max(1.0), phase);
     };
@@ -204,17 +254,21 @@ fn run_all(
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(job) = jobs.get(at) else { break };
+                let take = || waiting.lock().ok()?.take(jobs);
+                while let Some(at) = take() {
                     if interrupted.load(Ordering::Relaxed) {
                         break;
                     }
+                    let job = &jobs[at];
                     let contestant = &contestants[job.contestant];
                     let report = |fraction: f64, phase: &'static str| tell(at, fraction, phase);
                     let watch =
                         Watch { progress: Some(&report), interrupted: Arc::clone(interrupted) };
+                    let begun = Instant::now();
                     let result = contestant.entry.simulate(&contestant.set, &job.plan, &watch);
+                    if let Ok(mut waiting) = waiting.lock() {
+                        waiting.took(job, begun.elapsed());
+                    }
                     if let Ok(mut results) = results.lock() {
                         results[at] = Some(result);
                     }
@@ -223,4 +277,37 @@ fn run_all(
         }
     });
     results.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(contestant: usize, nodes: u32, is_growth: bool) -> Job {
+        let catalog = Arc::new(crate::workload::Catalog::embedded());
+        let plan = Plan { searches: 1, ..Plan::standard(nodes, catalog) };
+        Job { contestant, plan, is_growth }
+    }
+
+    #[test]
+    fn one_job_of_each_kind_comes_first_and_then_the_longest() {
+        let jobs = [
+            job(0, 10, false),
+            job(0, 10, false),
+            job(1, 10, false),
+            job(0, 8, true),
+            job(0, 16, true),
+            job(1, 10, false),
+        ];
+        let mut waiting = Waiting::new(jobs.len());
+        let mut order = Vec::new();
+        // Contestant 1 takes ten times as long; growth takes next to nothing.
+        while let Some(at) = waiting.take(&jobs) {
+            let job = &jobs[at];
+            let ms = if job.is_growth { 1 } else { [100, 1000][job.contestant] };
+            waiting.took(job, Duration::from_millis(ms));
+            order.push(at);
+        }
+        assert_eq!(order, [4, 0, 2, 5, 1, 3]);
+    }
 }
