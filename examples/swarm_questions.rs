@@ -3,6 +3,9 @@
 //! the transfer layer's own sessions.
 //!
 //! `cargo run --release --example swarm_questions`
+//!
+//! With `-- sweep` it shows instead how much the first two answers depend on
+//! where one looks: on when the seed leaves, and on the seed of the run.
 
 use harness::swarm::Swarm;
 use harness::swarm::questions::{
@@ -13,6 +16,38 @@ use transfer::session::{Endgame, PieceOrder, SECOND_US};
 const SEED: u64 = 1;
 
 fn main() {
+    match std::env::args().nth(1).as_deref() {
+        None => questions(),
+        Some("sweep") => sweep(),
+        Some(other) => {
+            eprintln!("{other}: give nothing, or sweep");
+            std::process::exit(2);
+        }
+    }
+}
+
+/// Least copies and lost pieces by order and by when the seed leaves, and the
+/// free riders' delay, for three seeds.
+fn sweep() {
+    println!("Least copies (pieces lost) when the seed has sent so many copies, seeds 1, 2, 3:");
+    for copies in [1.5, 2.0, 2.5, 3.0, 4.0] {
+        for order in [PieceOrder::RarestFirst, PieceOrder::Random, PieceOrder::MostFrequentFirst] {
+            let left = [1, 2, 3].map(|seed| {
+                let left = survival(order, copies, seed);
+                format!("{} ({})", left.least_copies, left.lost)
+            });
+            println!("{copies:<6}{:<22}{}", format!("{order:?}"), left.join("   "));
+        }
+    }
+    println!("\nFree riders, of 40 leechers 10:");
+    for seed in 1..=5 {
+        let fair = fairness(seed);
+        let slower = fair.free_riders_s / fair.contributors_s;
+        println!("seed {seed}: {slower:.2} times as long as contributors");
+    }
+}
+
+fn questions() {
     println!("seed {SEED}\n\nThe seed leaves after sending 2.5 copies to 40 leechers:");
     println!("{:<22}{:>13}{:>13}{:>18}", "order", "least copies", "pieces lost", "leechers served");
     for order in [PieceOrder::RarestFirst, PieceOrder::Random, PieceOrder::MostFrequentFirst] {

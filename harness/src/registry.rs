@@ -73,6 +73,12 @@ pub trait Entry: Send + Sync {
     /// When a parameter is unknown or a value out of range.
     fn search_power(&self, set: &[Assignment]) -> Result<SearchPower, ParameterError>;
 
+    /// What each of its servers is, after these assignments.
+    ///
+    /// # Errors
+    /// When a parameter is unknown or a value out of range.
+    fn servers(&self, set: &[Assignment]) -> Result<Vec<&'static str>, ParameterError>;
+
     /// The kinds of its messages.
     fn message_kinds(&self) -> &'static [&'static str];
 
@@ -134,6 +140,11 @@ impl<O> Default for Registered<O> {
     }
 }
 
+/// What each server of `O` is, as configured.
+pub fn server_kinds<O: Overlay>(config: &O::Config) -> Vec<&'static str> {
+    (0..O::servers(config)).map(|place| O::server_kind(config, place)).collect()
+}
+
 /// The configuration after these assignments to the defaults.
 ///
 /// # Errors
@@ -157,6 +168,10 @@ impl<O: Overlay> Entry for Registered<O> {
 
     fn search_power(&self, set: &[Assignment]) -> Result<SearchPower, ParameterError> {
         Ok(O::search_power(&*configure::<O>(set)?))
+    }
+
+    fn servers(&self, set: &[Assignment]) -> Result<Vec<&'static str>, ParameterError> {
+        Ok(server_kinds::<O>(&*configure::<O>(set)?))
     }
 
     fn message_kinds(&self) -> &'static [&'static str] {

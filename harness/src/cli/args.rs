@@ -125,6 +125,10 @@ pub struct Workload {
     /// Kill this fraction of the peers at once before the searches
     #[arg(long, env = "OVERLAB_KILL", value_name = "F")]
     pub kill: Option<f64>,
+    /// Kill servers at once before the searches: all, the first N, or those of a kind, such as
+    /// tracker or tracker:1
+    #[arg(long, env = "OVERLAB_KILL_SERVERS", value_name = "all|N|KIND[:N]")]
+    pub kill_servers: Option<String>,
     /// Simulated time between the kill and the searches [default: 60s]
     #[arg(long, env = "OVERLAB_KILL_WAIT", value_name = "SPAN")]
     pub kill_wait: Option<String>,

@@ -20,6 +20,7 @@ use crate::report;
 pub fn run(args: &Compare, common: &Common, interrupted: &Arc<AtomicBool>) -> Result<(), CliError> {
     let contestants = settings::contestants(&args.overlays, &common.set)?;
     let plan = settings::plan(&args.workload, common, &Scenario::default())?;
+    let unharmed = settings::check_servers(&contestants, &plan)?;
     fs::create_dir_all(&args.out)
         .map_err(|error| CliError::usage(format!("--out {}: {error}", args.out.display())))?;
     let page = args.out.join("report.html");
@@ -33,7 +34,11 @@ pub fn run(args: &Compare, common: &Common, interrupted: &Arc<AtomicBool>) -> Re
     let progress = |at: usize, fraction: f64, phase: &str| bars.set(at, fraction, phase);
     let result = comparison.run(&output::command_line(), interrupted, &progress);
     bars.finish();
-    let document = result?;
+    let mut document = result?;
+    if !unharmed.is_empty() {
+        let note = format!("No servers to kill: {}.", unharmed.join(", "));
+        document.notes.push(note);
+    }
     report::write(&page, report::html(&document)).map_err(CliError::failed)?;
     output::show(&document, common)?;
     output::tell(common, &format!("report: {}", page.display()));

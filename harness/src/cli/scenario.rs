@@ -42,6 +42,8 @@ pub struct Scenario {
     pub maintenance: Option<bool>,
     /// As `--kill`.
     pub kill: Option<f64>,
+    /// As `--kill-servers`.
+    pub kill_servers: Option<String>,
     /// As `--kill-wait`.
     pub kill_wait: Option<String>,
     /// As `--churn`.

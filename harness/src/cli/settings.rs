@@ -8,7 +8,7 @@ use overlays::Span;
 use super::args::{Common, Switch, Workload as WorkloadArgs};
 use super::error::CliError;
 use super::scenario::{Scenario, span};
-use crate::experiment::{Contestant, Plan, Workload};
+use crate::experiment::{Contestant, Plan, ServerKillError, Workload};
 use crate::network::{Latency, LatencySpec, Network};
 use crate::registry::{self, Assignment, Entry};
 use crate::workload::{Catalog, Churn};
@@ -51,6 +51,10 @@ pub fn plan(args: &WorkloadArgs, common: &Common, scenario: &Scenario) -> Result
             "--kill {}: a fraction from 0 to less than 1, such as 0.3",
             plan.kill
         )));
+    }
+    if let Some(text) = args.kill_servers.as_ref().or(scenario.kill_servers.as_ref()) {
+        let kill = text.parse().map_err(|e| CliError::usage(format!("--kill-servers: {e}")))?;
+        plan.kill_servers = Some(kill);
     }
     if let Some(text) = args.kill_wait.as_ref().or(scenario.kill_wait.as_ref()) {
         plan.kill_wait = span("--kill-wait", text)?;
@@ -156,6 +160,31 @@ pub fn contestants(names: &[String], settings: &[String]) -> Result<Vec<Contesta
         check(contestant.entry, &contestant.set)?;
     }
     Ok(contestants)
+}
+
+/// Checks that each contestant has the servers that the plan kills, and names
+/// those that have no servers at all.
+///
+/// # Errors
+/// When a contestant has servers, but not those.
+pub fn check_servers(
+    contestants: &[Contestant],
+    plan: &Plan,
+) -> Result<Vec<&'static str>, CliError> {
+    let Some(kill) = &plan.kill_servers else { return Ok(Vec::new()) };
+    let mut without = Vec::new();
+    for Contestant { entry, set } in contestants {
+        let name = entry.about().name;
+        let kinds = entry.servers(set).map_err(CliError::failed)?;
+        match kill.victims(&kinds) {
+            Ok(_) => {}
+            Err(ServerKillError::NoServers) => without.push(name),
+            Err(error) => {
+                return Err(CliError::usage(format!("--kill-servers {kill}: {name}: {error}")));
+            }
+        }
+    }
+    Ok(without)
 }
 
 fn parse_setting(setting: &str) -> Result<(String, Assignment), CliError> {

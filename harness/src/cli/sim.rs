@@ -30,6 +30,9 @@ pub fn run(args: &Sim, common: &Common, interrupted: &Arc<AtomicBool>) -> Result
     let contestants = settings::contestants(std::slice::from_ref(&args.overlay), &set)?;
     let contestant = &contestants[0];
     let mut plan = settings::plan(&args.workload, common, &scenario)?;
+    if let [name] = settings::check_servers(&contestants, &plan)?[..] {
+        return Err(CliError::usage(format!("--kill-servers: {name} has no servers")));
+    }
     plan.trace = args.trace.clone();
     plan.graph_file = args.graph.clone();
     for path in [&common.json, &args.trace, &args.graph, &args.html].into_iter().flatten() {

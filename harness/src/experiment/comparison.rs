@@ -141,6 +141,7 @@ impl Comparison {
             nodes: n,
             settle: true,
             kill: 0.0,
+            kill_servers: None,
             churn: None,
             searches: GROWTH_SEARCHES,
             catalog: Arc::new(self.plan.catalog.thinned(items)),

@@ -8,6 +8,7 @@ mod measures;
 pub(crate) mod peers;
 mod plan;
 mod row;
+mod server_kill;
 mod standard;
 
 use std::fmt;
@@ -21,6 +22,7 @@ pub use comparison::{Comparison, Contestant, Progress};
 pub use measures::{EngineMeasures, Measures, OperationMeasures, StorageMeasures};
 pub use plan::{Plan, Watch, Workload};
 pub use row::{growth, row};
+pub use server_kill::{ServerKill, ServerKillError};
 
 use crate::network::NetworkError;
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use overlays::Span;
 
+use super::server_kill::ServerKill;
 use crate::network::LatencySpec;
 use crate::workload::{Catalog, Churn};
 
@@ -27,6 +28,9 @@ pub struct Plan {
     pub maintenance: bool,
     /// The fraction of peers that die at once before the searches.
     pub kill: f64,
+    /// The servers that die at the same moment; an overlay without servers
+    /// loses none.
+    pub kill_servers: Option<ServerKill>,
     /// Simulated time between that and the searches.
     pub kill_wait: Span,
     /// Searches of each kind: exact, and by keywords.
@@ -80,6 +84,7 @@ impl Plan {
             settle: false,
             maintenance: true,
             kill: 0.0,
+            kill_servers: None,
             kill_wait: Span::from_s(60),
             searches: 1000,
             churn: None,

@@ -59,6 +59,8 @@ pub(super) struct Standard<'a, O: Overlay> {
     workload_rng: Rng,
     popularity: Popularity,
     placement: Placement,
+    /// The servers that will be killed.
+    doomed_servers: Vec<u32>,
     stopwatch: Stopwatch,
 }
 
@@ -69,6 +71,12 @@ impl<'a, O: Overlay> Standard<'a, O> {
         watch: &'a Watch<'a>,
     ) -> Result<Self, RunError> {
         let servers = O::servers(config);
+        let doomed_servers = match &plan.kill_servers {
+            Some(kill) if servers > 0 => kill
+                .victims(&crate::registry::server_kinds::<O>(config))
+                .map_err(|error| RunError::Plan(error.to_string()))?,
+            _ => Vec::new(),
+        };
         let topology = &mut Stream::Topology.rng(plan.seed);
         let network = Network::new(Latency::build(&plan.latency, topology)?, plan.loss)?;
         let measure_reach = super::floods::<O>();
@@ -111,6 +119,7 @@ impl<'a, O: Overlay> Standard<'a, O> {
             workload_rng,
             popularity,
             placement,
+            doomed_servers,
             stopwatch: Stopwatch::start(),
         })
     }
@@ -257,9 +266,24 @@ impl<'a, O: Overlay> Standard<'a, O> {
         }
     }
 
+    /// Kills peers and servers as planned, and waits.
     fn kill(&mut self) {
-        if self.plan.kill <= 0.0 {
+        let mut victims = std::mem::take(&mut self.doomed_servers);
+        victims.extend(self.doomed_peers());
+        if victims.is_empty() {
             return;
+        }
+        for victim in victims {
+            self.book.crash(&mut self.sim, victim);
+        }
+        self.book.blueprint = None;
+        let until = self.sim.now() + self.plan.kill_wait;
+        self.advance(until, 0.35, 0.4, "after the kill");
+    }
+
+    fn doomed_peers(&self) -> Vec<u32> {
+        if self.plan.kill <= 0.0 {
+            return Vec::new();
         }
         let mut peers: Vec<u32> = self.book.live_peers(&self.sim);
         peers.sort_unstable();
@@ -268,12 +292,8 @@ impl<'a, O: Overlay> Standard<'a, O> {
         // Somebody survives any fraction below 1.
         let most = peers.len().saturating_sub(1);
         let victims = ((peers.len() as f64 * self.plan.kill).round() as usize).min(most);
-        for &victim in peers.iter().take(victims) {
-            self.book.crash(&mut self.sim, victim);
-        }
-        self.book.blueprint = None;
-        let until = self.sim.now() + self.plan.kill_wait;
-        self.advance(until, 0.35, 0.4, "after the kill");
+        peers.truncate(victims);
+        peers
     }
 
     fn searches(&mut self) {

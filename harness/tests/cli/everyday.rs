@@ -184,3 +184,33 @@ fn a_run_leaves_trace_graph_and_page() {
     assert!(read("page.html").contains("Chord"));
     assert!(read("result.json").contains("\"overlab/1\""));
 }
+
+/// The index site, the tracker, or both: each death takes something else away.
+#[test]
+fn servers_can_be_killed_by_number_and_by_kind() {
+    let tool = Tool::new("kill-servers");
+    tool.write(
+        "dead.toml",
+        "nodes = 12\nsearches = 6\noverlay = \"napster\"\nkill_servers = \"all\"\n",
+    );
+    let failed = |arguments: &str| {
+        let ran = tool.run(&format!("{arguments} --json -"));
+        assert_eq!(ran.code, 0, "{arguments}: {}", ran.stderr);
+        let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let operations = &json["overlays"][0]["operations"];
+        ["search", "keyword_search"].map(|verb| {
+            let operation = &operations[verb];
+            assert_eq!(operation["count"], 6, "{arguments}");
+            operation["failed"].as_u64().unwrap()
+        })
+    };
+    let run = "sim bittorrent -n 12 --searches 6 --settle";
+    assert_eq!(failed(run), [0, 0]);
+    assert_eq!(failed(&format!("{run} --kill-servers 1")), [0, 6], "the index site");
+    assert_eq!(failed(&format!("{run} --kill-servers tracker")), [6, 6]);
+    assert_eq!(failed("sim napster --scenario dead.toml"), [6, 6]);
+    let both = "compare -o chord -o napster -n 8 --searches 4 --seeds 1 --no-growth";
+    let ran = tool.run(&format!("{both} --kill-servers all --json -"));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("No servers to kill: chord."), "{}", ran.stdout);
+}

@@ -3,6 +3,7 @@
 //! program of tests costs a link of the whole workspace.
 
 mod baseline_lab;
+mod bittorrent;
 mod can;
 mod chord;
 mod client_server;

@@ -343,6 +343,14 @@ impl Overlay for BitTorrent {
         1 + config.tracker_count() as u32 + u32::from(config.has_dht())
     }
 
+    fn server_kind(config: &Config, place: u32) -> &'static str {
+        match place as usize {
+            0 => "index",
+            place if place <= config.tracker_count() => "tracker",
+            _ => "router",
+        }
+    }
+
     fn blueprint(config: &Config, census: Census, rng: &mut Rng) -> Option<Blueprint> {
         let complete = census.servers.len() == Self::servers(config) as usize;
         complete.then(|| Blueprint::new(config, census, rng))

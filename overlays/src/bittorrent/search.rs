@@ -208,7 +208,9 @@ impl Client {
     pub(super) fn on_listing(&mut self, cx: &mut Context<'_>, tag: u32, magnets: Box<[Magnet]>) {
         let Some(search) = self.searches.get_mut(&tag) else { return };
         search.browsing = false;
-        search.answered = true;
+        // Torrents are not peers: if nobody can be asked for those, the search
+        // has failed.
+        search.answered |= magnets.is_empty();
         search.queue.extend(magnets);
         self.proceed(cx, tag);
     }

@@ -195,6 +195,13 @@ pub trait Overlay: Machine + Send + 'static {
         0
     }
 
+    /// What the server at `place`, counted from 0, is: a word for command
+    /// lines. Servers of one kind do the same work.
+    fn server_kind(config: &Self::Config, place: u32) -> &'static str {
+        let _ = (config, place);
+        "server"
+    }
+
     /// The converged network of everyone in the census, or `None` when this
     /// overlay only starts by joining. Takes the census by value, since at a
     /// million nodes two copies would count.

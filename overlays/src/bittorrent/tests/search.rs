@@ -208,3 +208,12 @@ fn a_listing_with_repeats_and_trackers_without_number_does_no_harm() {
     let effects = bench.receive(TRACKERS[0], peers(&many));
     assert_eq!(sent(&effects).len(), 100, "as many as could be hits");
 }
+
+#[test]
+fn torrents_that_nobody_can_be_asked_for_are_no_answer() {
+    let mut bench = Bench::joined(&Config::default());
+    bench.search(2, &Query::keywords("a"));
+    bench.receive(INDEX, Message::Listing([magnet("a")].into()));
+    let effects = bench.lose(TRACKERS[0]);
+    assert_eq!(finished(&effects), [(2, Outcome::Failed(crate::seam::Reason::NoContact))]);
+}

@@ -1,0 +1,7 @@
+//! BitTorrent networks in the simulator.
+
+mod discovery;
+mod hardship;
+mod lab;
+mod servers;
+mod settled;
