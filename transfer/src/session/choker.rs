@@ -144,6 +144,22 @@ impl Choker {
         let waiting: Vec<Suitor> = suitors.iter().filter(waiting).copied().collect();
         weighted(&waiting, rng).map(|place| waiting[place].link)
     }
+
+    /// Who loses a slot before the next decision because a better peer, who was
+    /// unchoked and wanted nothing, wants something again.
+    pub(super) fn excess(
+        &self,
+        suitors: &[Suitor],
+        seeding: bool,
+        config: &SessionConfig,
+    ) -> Vec<LinkId> {
+        let served = |suitor: &&Suitor| suitor.unchoked && suitor.interested && !suitor.beside;
+        let mut served: Vec<&Suitor> = suitors.iter().filter(served).collect();
+        let excess = served.len().saturating_sub(usize::from(config.upload_slots));
+        served.retain(|suitor| Some(suitor.link) != self.optimistic);
+        served.sort_by_key(|suitor| if seeding { suitor.takes } else { suitor.gives });
+        served.iter().take(excess).map(|suitor| suitor.link).collect()
+    }
 }
 
 /// The place of one of them, newcomers being more likely.
@@ -259,6 +275,19 @@ mod tests {
             }
         }
         assert!(rounds.iter().all(|n| (130..=270).contains(n)), "200 each, but {rounds:?}");
+    }
+
+    #[test]
+    fn who_filled_a_slot_loses_it_when_a_better_peer_is_back() {
+        let config = SessionConfig::default();
+        let mut suitors: Vec<Suitor> = (0..5).map(|n| suitor(n, u64::from(n) * 1_000)).collect();
+        suitors.iter_mut().for_each(|suitor| suitor.unchoked = true);
+        let mut choker = Choker::new(&config, 0);
+        assert_eq!(choker.excess(&suitors, false, &config), [LinkId(0)]);
+        choker.optimistic = Some(LinkId(0));
+        assert_eq!(choker.excess(&suitors, false, &config), [LinkId(1)]);
+        suitors[3].interested = false;
+        assert_eq!(choker.excess(&suitors, false, &config), []);
     }
 
     #[test]

@@ -80,6 +80,12 @@ impl Session {
         let serves = self.config.leech_choking != LeechChoking::FreeRider;
         if serves && beside && self.config.local_beside_slots {
             self.unchoke(link, now_us);
+        } else if self.peer(link).is_some_and(|peer| !peer.am_choking) {
+            // It kept its slot while it wanted nothing, and somebody filled in.
+            let suitors = self.suitors(now_us);
+            for link in self.choker.excess(&suitors, self.finished, &self.config) {
+                self.choke(link, now_us);
+            }
         } else {
             self.fill_slots(now_us);
         }
