@@ -4,7 +4,10 @@
 Each pair of seed and leecher is run several times, in turns, on the same
 machine, and the medians are printed side by side: payload rate, start to exit
 of the leecher's command, start to first payload, CPU seconds of both, and the
-leecher's peak of anonymous memory. Rates are taken from the file itself, the
+leecher's peak of anonymous memory. A seed's CPU seconds are taken apart: what
+it spent until it served (it starts, and hashes its file, which all do alike),
+and what it spent from then on. "CPU s per GiB" is the seed from then on and the
+leecher from its start to its end; "with the check" adds what came before. Rates are taken from the file itself, the
 same for every client: from the first block on disk until the last one.
 
     cargo build --release
@@ -62,6 +65,7 @@ class Client:
         self.anonymous_kib = 0
         self.seconds = None
         self.cpu = None
+        self.cpu_before = 0.0
         threading.Thread(target=self.watch, daemon=True).start()
 
     def watch(self):
@@ -74,6 +78,11 @@ class Client:
             except OSError:
                 return
             time.sleep(0.02)
+
+    def is_ready(self):
+        """From now on it serves: what it took before was not the transfer."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        self.cpu_before = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def reap(self):
         """Waits for the end, and reads what the run took."""
@@ -132,6 +141,9 @@ class Stage:
         """A running, checked seed and its address."""
         port = free_port()
         if kind == "ours":
+            # All hash their files, so that ours does so each time, too.
+            for claim in self.source.glob(".*.resume"):
+                claim.unlink()
             address = f"127.0.0.1:{port}"
             command = [self.overlab, "seed", self.torrent, "--dir", self.source, "--listen", address, "--json", "-"]
             client = Client(command)
@@ -148,6 +160,7 @@ class Stage:
             client = Client(self.rtorrent(self.source, port), env={"TERM": "dumb"})
             wait_for(lambda: self.is_open(port), "rTorrent's seed")
             time.sleep(5)
+        client.is_ready()
         return client, f"127.0.0.1:{port}"
 
     def leech(self, kind, target, peer):
@@ -235,7 +248,8 @@ def run(stage, seed_kind, leech_kind, leechers=1):
         "rate": leechers * stage.size / (last - first) / 1e6,
         "whole": max(client.seconds for client in clients),
         "first": first - began,
-        "seed_cpu": seed.cpu,
+        "check_cpu": seed.cpu_before,
+        "seed_cpu": seed.cpu - seed.cpu_before,
         "leech_cpu": sum(client.cpu for client in clients) / leechers,
         "anonymous": max(client.anonymous_kib for client in clients) / 1024,
     }
@@ -281,13 +295,18 @@ def main():
     finally:
         shutil.rmtree(work)
     print(f"{args.mib} MiB in pieces of {args.piece_kib} KiB, medians of {args.runs}, {leechers} leecher(s)\n")
-    print("| seed to leecher | MB/s | start to exit s | start to first payload s | CPU s seed / leecher | anonymous MiB |")
-    print("|---|--:|--:|--:|--:|--:|")
+    print("| seed to leecher | MB/s | start to exit s | start to first payload s | CPU s check + seed / leecher | CPU s per GiB | with the check | anonymous MiB |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|")
     for (seed, leech), figures in rows.items():
+        for row in figures:
+            copies = leechers * args.mib / 1024
+            row["per_gib"] = (row["seed_cpu"] + leechers * row["leech_cpu"]) / copies
+            row["all_per_gib"] = row["per_gib"] + row["check_cpu"] / copies
         middle = {key: statistics.median(row[key] for row in figures) for key in figures[0]}
         print(
             f"| {seed} to {leech} | {middle['rate']:.0f} | {middle['whole']:.2f} | {middle['first']:.3f} "
-            f"| {middle['seed_cpu']:.2f} / {middle['leech_cpu']:.2f} | {middle['anonymous']:.0f} |"
+            f"| {middle['check_cpu']:.2f} + {middle['seed_cpu']:.2f} / {middle['leech_cpu']:.2f} "
+            f"| {middle['per_gib']:.2f} | {middle['all_per_gib']:.2f} | {middle['anonymous']:.0f} |"
         )
 
 
