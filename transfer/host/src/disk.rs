@@ -3,6 +3,9 @@
 //! One thread for the process: with the event loop's that makes one per core of
 //! a small machine, and more only take the processor from the peers. A piece
 //! crosses between the two threads twice, not once per block.
+//!
+//! The thread also reads what is to be sent and is not in memory, so that the
+//! event loop never waits for a disk.
 
 use std::collections::VecDeque;
 use std::io;
@@ -45,6 +48,17 @@ pub struct Job {
     pub resumed: u32,
 }
 
+/// Bytes to read so that they are in memory when the event loop reads them.
+#[derive(Debug)]
+pub struct Fetch {
+    /// The connection that waits for them.
+    pub link: u32,
+    /// Where they begin in the torrent's content, and how many they are.
+    pub ranges: Vec<(u64, u32)>,
+    /// Where they are kept.
+    pub store: Arc<dyn Store>,
+}
+
 /// What became of a piece.
 #[derive(Debug)]
 pub enum Outcome {
@@ -70,6 +84,7 @@ pub struct Done {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    fetches: VecDeque<Fetch>,
     is_closed: bool,
     /// Whether the thread waits for a job, so that it must be called.
     is_waiting: bool,
@@ -79,6 +94,8 @@ struct Shared {
     queue: Mutex<Queue>,
     more: Condvar,
     done: Mutex<Vec<Done>>,
+    /// The connections whose bytes were read.
+    fetched: Mutex<Vec<u32>>,
     /// Whether the event loop sleeps, so that it must be woken.
     loop_sleeps: AtomicBool,
     waker: Arc<Waker>,
@@ -100,6 +117,7 @@ impl Disk {
             queue: Mutex::default(),
             more: Condvar::new(),
             done: Mutex::default(),
+            fetched: Mutex::default(),
             loop_sleeps: AtomicBool::new(false),
             waker,
         });
@@ -111,12 +129,35 @@ impl Disk {
     }
 
     /// Gives a job. The queue is bounded by the pool that the buffers are from.
-    pub fn give(&mut self, job: Job) {
+    ///
+    /// When the thread is behind, the piece is hashed here: its last blocks have
+    /// just come, so it lies in this core's cache, and writing is work enough for
+    /// the thread.
+    pub fn give(&mut self, mut job: Job) {
+        let is_behind = !lock(&self.shared.queue).jobs.is_empty();
+        if is_behind && !job.is_good && !job.digests {
+            job.is_good = Digest20::from(Sha1::digest(job.buffer.bytes())) == job.expected;
+        }
         let mut queue = lock(&self.shared.queue);
         queue.jobs.push_back(job);
         if queue.is_waiting {
             self.shared.more.notify_one();
         }
+    }
+
+    /// Has bytes read. Each connection waits for one such at most, which bounds
+    /// them.
+    pub fn fetch(&mut self, fetch: Fetch) {
+        let mut queue = lock(&self.shared.queue);
+        queue.fetches.push_back(fetch);
+        if queue.is_waiting {
+            self.shared.more.notify_one();
+        }
+    }
+
+    /// The connections whose bytes were read.
+    pub fn take_fetched(&mut self) -> Vec<u32> {
+        std::mem::take(&mut lock(&self.shared.fetched))
     }
 
     /// Moves all jobs that are done to `into`.
@@ -151,7 +192,7 @@ impl Disk {
     /// is, whether no job has come back meanwhile.
     pub fn may_sleep(&self) -> bool {
         self.shared.loop_sleeps.store(true, Ordering::SeqCst);
-        if lock(&self.shared.done).is_empty() {
+        if lock(&self.shared.done).is_empty() && lock(&self.shared.fetched).is_empty() {
             return true;
         }
         self.woke();
@@ -180,13 +221,32 @@ impl Drop for Disk {
     }
 }
 
+/// What the thread does next.
+enum Task {
+    Check(Job),
+    Fetch(Fetch),
+}
+
+impl Queue {
+    /// The next task; one kind does not keep the other waiting.
+    fn next(&mut self, after_job: bool) -> Option<Task> {
+        if (after_job || self.jobs.is_empty())
+            && let Some(fetch) = self.fetches.pop_front()
+        {
+            return Some(Task::Fetch(fetch));
+        }
+        self.jobs.pop_front().map(Task::Check)
+    }
+}
+
 fn work(shared: &Shared) {
+    let mut after_job = false;
     loop {
-        let job = {
+        let task = {
             let mut queue = lock(&shared.queue);
             loop {
-                if let Some(job) = queue.jobs.pop_front() {
-                    break job;
+                if let Some(task) = queue.next(after_job) {
+                    break task;
                 }
                 if queue.is_closed {
                     return;
@@ -196,11 +256,31 @@ fn work(shared: &Shared) {
                 queue.is_waiting = false;
             }
         };
-        let done = run(job);
-        lock(&shared.done).push(done);
+        after_job = matches!(task, Task::Check(_));
+        match task {
+            Task::Check(job) => {
+                let done = run(job);
+                lock(&shared.done).push(done);
+            }
+            Task::Fetch(fetch) => {
+                read(&fetch);
+                lock(&shared.fetched).push(fetch.link);
+            }
+        }
         if shared.loop_sleeps.swap(false, Ordering::SeqCst) {
             // Without a waker the loop still finds the job at its next timer.
             let _ = shared.waker.wake();
+        }
+    }
+}
+
+/// Reads what the event loop will read. An error shows there.
+fn read(fetch: &Fetch) {
+    let mut bytes = [0; BLOCK_LEN as usize];
+    for (offset, len) in &fetch.ranges {
+        let Some(into) = bytes.get_mut(..*len as usize) else { return };
+        if fetch.store.read_at(*offset, into).is_err() {
+            return;
         }
     }
 }

@@ -4,12 +4,11 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 
 use mio::net::TcpStream;
-use transfer::BLOCK_LEN;
-use transfer::InfoHash;
 use transfer::mse::{
     Accepted, Encryption, Established, Initiator, Methods, MseError, Responder, Seed, TorrentTag,
 };
 use transfer::wire::Handshake;
+use transfer::{BLOCK_LEN, Block, InfoHash};
 
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
@@ -96,6 +95,10 @@ pub struct Link {
     pub outbox: Outbox,
     /// Whether the session has blocks for it.
     pub upload_ready: bool,
+    /// Blocks that were to be sent and were not in memory.
+    pub cold: Vec<Block>,
+    /// Whether the disk thread is reading them.
+    pub awaits_disk: bool,
 }
 
 /// About this much is sent or received in one turn of a connection, in bytes.
@@ -133,6 +136,8 @@ impl Link {
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             upload_ready: false,
+            cold: Vec::new(),
+            awaits_disk: false,
         }
     }
 
@@ -143,7 +148,8 @@ impl Link {
             Stage::Closing => false,
             Stage::Handshake if self.awaits_check => false,
             Stage::Handshake | Stage::Open => {
-                let may_upload = self.upload_ready && !self.send_throttled;
+                let has_blocks = self.upload_ready || !self.cold.is_empty();
+                let may_upload = has_blocks && !self.send_throttled && !self.awaits_disk;
                 (self.readable && !self.receive_throttled)
                     || (self.writable && (!self.outbox.is_empty() || may_upload))
             }

@@ -68,6 +68,8 @@ impl Outbox {
 
     /// Adds blocks with their headers, read from `store` where a piece begins at
     /// `piece_len` times its index. Consecutive blocks are read with one call.
+    /// Unless it `may_wait` for a disk, it stops at the first run that is not in
+    /// memory. Returns how many blocks were added.
     ///
     /// # Errors
     /// When the store cannot be read; then none of the run that failed is added.
@@ -76,7 +78,8 @@ impl Outbox {
         blocks: &[Block],
         piece_len: u32,
         store: &dyn Store,
-    ) -> io::Result<()> {
+        may_wait: bool,
+    ) -> io::Result<usize> {
         let place =
             |block: &Block| u64::from(block.piece) * u64::from(piece_len) + u64::from(block.begin);
         let mut rest = blocks;
@@ -86,13 +89,21 @@ impl Outbox {
                 .take_while(|pair| place(&pair[0]) + u64::from(pair[0].len) == place(&pair[1]))
                 .count();
             let (now, later) = rest.split_at(run);
-            self.push_run(now, place(first), store)?;
+            if !self.push_run(now, place(first), store, may_wait)? {
+                break;
+            }
             rest = later;
         }
-        Ok(())
+        Ok(blocks.len() - rest.len())
     }
 
-    fn push_run(&mut self, blocks: &[Block], place: u64, store: &dyn Store) -> io::Result<()> {
+    fn push_run(
+        &mut self,
+        blocks: &[Block],
+        place: u64,
+        store: &dyn Store,
+        may_wait: bool,
+    ) -> io::Result<bool> {
         let len = blocks.iter().map(|block| BLOCK_HEADER_LEN + block.len as usize).sum();
         let from = self.reserve(len);
         let queued_total = self.sent_total + (from - self.start) as u64;
@@ -105,9 +116,14 @@ impl Outbox {
             slots.push(IoSliceMut::new(payload));
             rest = after;
         }
-        if let Err(error) = store.read_vectored_at(place, &mut slots) {
+        let read = if may_wait {
+            store.read_vectored_at(place, &mut slots).map(|()| true)
+        } else {
+            store.read_cached_at(place, &mut slots)
+        };
+        if !matches!(read, Ok(true)) {
             self.end = from;
-            return Err(error);
+            return read;
         }
         self.encrypt(from, len);
         let mut at = queued_total;
@@ -115,7 +131,7 @@ impl Outbox {
             at += (BLOCK_HEADER_LEN + block.len as usize) as u64;
             self.blocks.push_back((at, *block));
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Writes to the socket, at most `limit` bytes.
@@ -191,7 +207,7 @@ mod tests {
         let blocks = [block(0, 84, 16), block(1, 0, 10), block(1, 50, 5)];
         let mut outbox = Outbox::default();
         outbox.push(&Message::Unchoke, &mut Vec::new());
-        outbox.push_blocks(&blocks, 100, &store).unwrap();
+        assert_eq!(outbox.push_blocks(&blocks, 100, &store, true).unwrap(), 3);
         let mut bytes = Vec::new();
         for limit in [5, 13, 15, 1, 1000] {
             outbox.write(&mut bytes, limit).unwrap();
@@ -217,7 +233,7 @@ mod tests {
         let store = SyntheticStore::new(7, 200);
         let mut outbox = Outbox::default();
         let beyond = Block { piece: 1, begin: 90, len: 20 };
-        assert!(outbox.push_blocks(&[beyond], 100, &store).is_err());
+        assert!(outbox.push_blocks(&[beyond], 100, &store, false).is_err());
         assert!(outbox.is_empty());
         assert_eq!(outbox.next_sent(), None);
     }

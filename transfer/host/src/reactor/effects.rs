@@ -110,6 +110,12 @@ impl Reactor {
 
     /// Passes on what the hash-and-write thread has done.
     pub(super) fn finish_jobs(&mut self) {
+        for id in self.disk.take_fetched() {
+            if let Some(link) = self.links.get_mut(id as usize).and_then(Option::as_mut) {
+                link.awaits_disk = false;
+                self.make_ready(id);
+            }
+        }
         let mut done = std::mem::take(&mut self.done);
         self.disk.take_done(&mut done);
         for done in done.drain(..) {

@@ -13,6 +13,7 @@ use transfer::session::{LinkId, StoreError};
 use transfer::wire::{Handshake, Reserved};
 
 use super::{Reactor, SWEEP_US};
+use crate::disk::Fetch;
 use crate::inbox::{Desk, ReceiveError};
 use crate::link::{Cloak, HandshakeError, Link, Stage, TURN_BYTES};
 use crate::outbox::MAX_WAITING_BYTES;
@@ -406,7 +407,8 @@ impl Reactor {
             return Ok(());
         };
         let waits = link.send_throttled || !link.outbox.is_empty() || !link.writable;
-        if !link.upload_ready || waits {
+        let has_none = !link.upload_ready && link.cold.is_empty();
+        if waits || link.awaits_disk || has_none {
             return Ok(());
         }
         let Some(torrent) = link.torrent.and_then(|key| self.torrents.get_mut(&key)) else {
@@ -417,8 +419,10 @@ impl Reactor {
         };
         let now_us = self.now_us;
         let allowed = torrent.upload.available(now_us).min(self.upload.available(now_us));
-        let mut blocks: Vec<Block> = Vec::with_capacity(TURN_BYTES / transfer::BLOCK_LEN as usize);
-        let mut bytes = 0;
+        // What the disk thread has read goes first; it is in memory now.
+        let mut blocks = std::mem::take(&mut link.cold);
+        let was_cold = !blocks.is_empty();
+        let mut bytes = if was_cold { TURN_BYTES } else { 0 };
         // A block goes whole once there is a token for its first byte: the debt
         // is paid before the next.
         while bytes < TURN_BYTES && (bytes as u64) < allowed {
@@ -436,13 +440,25 @@ impl Reactor {
             return Ok(());
         }
         let piece_len = content.info.layout().piece_len();
-        let pushed = link.outbox.push_blocks(&blocks, piece_len, &*content.store);
-        if let Err(error) = pushed {
-            torrent.fail(format!("reading what is to be sent: {error}"));
-            session_store_failed(torrent, blocks[0].piece, now_us);
-            return Err(error.into());
+        match link.outbox.push_blocks(&blocks, piece_len, &*content.store, was_cold) {
+            Ok(pushed) if pushed == blocks.len() => Ok(()),
+            Ok(pushed) => {
+                link.cold = blocks.split_off(pushed);
+                link.awaits_disk = true;
+                let layout = content.info.layout();
+                let place = |block: &Block| {
+                    (layout.piece_offset(block.piece) + u64::from(block.begin), block.len)
+                };
+                let ranges = link.cold.iter().map(place).collect();
+                self.disk.fetch(Fetch { link: id, ranges, store: content.store.clone() });
+                Ok(())
+            }
+            Err(error) => {
+                torrent.fail(format!("reading what is to be sent: {error}"));
+                session_store_failed(torrent, blocks[0].piece, now_us);
+                Err(error.into())
+            }
         }
-        Ok(())
     }
 
     /// Has the timer make a connection go on that a rate limit holds back.

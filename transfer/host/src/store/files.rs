@@ -316,6 +316,27 @@ impl Store for FileStore {
         Ok(())
     }
 
+    #[cfg(target_os = "linux")]
+    fn read_cached_at(&self, offset: u64, into: &mut [IoSliceMut<'_>]) -> io::Result<bool> {
+        use rustix::io::ReadWriteFlags;
+        let len: usize = into.iter().map(|buffer| buffer.len()).sum();
+        if let Some(part) = self.layout.parts(offset, len as u64).next()
+            && part.len == len as u64
+            && let Some((at, place)) = self.locate(&part)
+        {
+            let file = self.handle(at, Access::Read)?;
+            match rustix::io::preadv2(&*file, into, place, ReadWriteFlags::NOWAIT) {
+                Ok(read) if read == len => return Ok(true),
+                // A part of it is there, or nothing.
+                Ok(1..) | Err(Errno::AGAIN) => return Ok(false),
+                // The end of the file, or a file system that never waits, as one
+                // in memory, or one that cannot tell.
+                _ => {}
+            }
+        }
+        self.read_vectored_at(offset, into).map(|()| true)
+    }
+
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         self.check_range(offset, bytes.len() as u64)?;
         let mut rest = bytes;

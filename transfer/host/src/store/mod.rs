@@ -18,7 +18,8 @@ pub use synthetic::SyntheticStore;
 /// The content of a torrent as one range of bytes.
 ///
 /// It is read by the event loop and written by the hash-and-write thread at the
-/// same time, never in the same place.
+/// same time, never in the same place. What the loop would have to wait for is
+/// read by that thread first.
 pub trait Store: Send + Sync + fmt::Debug {
     /// Reads `into.len()` bytes from `offset`.
     ///
@@ -38,6 +39,15 @@ pub trait Store: Send + Sync + fmt::Debug {
             at += buffer.len() as u64;
         }
         Ok(())
+    }
+
+    /// As [`Store::read_vectored_at`], but without waiting for a disk: returns
+    /// whether the bytes were there. A store that cannot tell waits.
+    ///
+    /// # Errors
+    /// As [`Store::read_at`].
+    fn read_cached_at(&self, offset: u64, into: &mut [IoSliceMut<'_>]) -> io::Result<bool> {
+        self.read_vectored_at(offset, into).map(|()| true)
     }
 
     /// Writes `bytes` at `offset`.
