@@ -27,6 +27,9 @@ pub struct Claim {
     pub have: PieceSet,
     /// A stamp for each file, or none where there was no file.
     pub stamps: Vec<Option<Stamp>>,
+    /// If the download goes on, so that more is written: when the files were
+    /// like that, in nanoseconds since 1970.
+    pub open_ns: Option<i128>,
 }
 
 impl Claim {
@@ -47,6 +50,10 @@ impl Claim {
             });
             bencode::string(out, "info hash");
             bencode::string(out, info_hash.0);
+            if let Some(open_ns) = self.open_ns {
+                bencode::string(out, "open");
+                bencode::string(out, open_ns.to_be_bytes());
+            }
             bencode::string(out, "pieces");
             bencode::string(out, self.have.to_bitfield());
             bencode::string(out, "version");
@@ -67,7 +74,11 @@ impl Claim {
         let have = PieceSet::from_bitfield(dict.bytes("pieces")?, pieces).ok()?;
         let Kind::List(list) = dict.get("files")?.kind() else { return None };
         let stamps = list.iter().map(stamp).collect::<Option<_>>()?;
-        Some(Self { have, stamps })
+        let open_ns = match dict.get("open") {
+            Some(value) => Some(i128::from_be_bytes(value.as_bytes()?.try_into().ok()?)),
+            None => None,
+        };
+        Some(Self { have, stamps, open_ns })
     }
 }
 
@@ -96,13 +107,16 @@ mod tests {
     fn claims() -> impl Strategy<Value = Claim> {
         let stamp = any::<Option<(u64, i128)>>()
             .prop_map(|stamp| stamp.map(|(len, modified_ns)| Stamp { len, modified_ns }));
-        (vec(any::<bool>(), 0..100), vec(stamp, 0..5)).prop_map(|(pieces, stamps)| {
-            let mut have = PieceSet::empty(pieces.len() as u32);
-            for (piece, _) in pieces.iter().enumerate().filter(|(_, is_there)| **is_there) {
-                have.insert(piece as u32);
-            }
-            Claim { have, stamps }
-        })
+        let open = any::<Option<i128>>();
+        (vec(any::<bool>(), 0..100), vec(stamp, 0..5), open).prop_map(
+            |(pieces, stamps, open_ns)| {
+                let mut have = PieceSet::empty(pieces.len() as u32);
+                for (piece, _) in pieces.iter().enumerate().filter(|(_, is_there)| **is_there) {
+                    have.insert(piece as u32);
+                }
+                Claim { have, stamps, open_ns }
+            },
+        )
     }
 
     #[test]
@@ -111,7 +125,8 @@ mod tests {
         have.insert(0);
         have.insert(8);
         let stamps = vec![None, Some(Stamp { len: 0x6161_6161_6161_6161, modified_ns: 0 })];
-        let bytes = Claim { have, stamps }.encode(InfoHash(*b"aaaaaaaaaaaaaaaaaaaa"));
+        let claim = Claim { have, stamps, open_ns: None };
+        let bytes = claim.encode(InfoHash(*b"aaaaaaaaaaaaaaaaaaaa"));
         let zeros = "\0".repeat(16);
         let expected = [
             "d5:filesllel8:aaaaaaaa16:".as_bytes(),
@@ -119,11 +134,15 @@ mod tests {
             b"ee9:info hash20:aaaaaaaaaaaaaaaaaaaa6:pieces2:\x80\x807:versioni1ee",
         ];
         assert_eq!(bytes, expected.concat());
+        let open = Claim { open_ns: Some(0), ..claim }.encode(InfoHash(*b"aaaaaaaaaaaaaaaaaaaa"));
+        let at = bytes.len() - "6:pieces2:..7:versioni1ee".len();
+        let expected = [&bytes[..at], b"4:open16:", zeros.as_bytes(), &bytes[at..]];
+        assert_eq!(open, expected.concat());
     }
 
     #[test]
     fn no_file_of_another_torrent_or_version_is_believed() {
-        let claim = Claim { have: PieceSet::full(4), stamps: Vec::new() };
+        let claim = Claim { have: PieceSet::full(4), stamps: Vec::new(), open_ns: None };
         let bytes = claim.encode(HASH);
         assert_eq!(Claim::decode(&bytes, HASH, 4), Some(claim));
         assert_eq!(Claim::decode(&bytes, InfoHash([3; 20]), 4), None);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use sha1::{Digest, Sha1};
 use transfer::{Info, PieceSet};
 
-use crate::resume;
+use crate::resume::{self, Resumed};
 use crate::select;
 use crate::settings::{AddTorrent, Checking, Held, Place};
 use crate::store::{FileStore, Store};
@@ -25,15 +25,21 @@ pub struct Found {
     pub wanted: Vec<bool>,
     /// The pieces that are there.
     pub have: PieceSet,
-    /// Whether a fast-resume file said so.
+    /// Whether a fast-resume file said so, at least of some of them.
     pub resumed: bool,
 }
 
-/// Hashes all pieces that may be there and returns those that are.
+/// Hashes all pieces that may be there, but those that are `known` to be, and
+/// returns those that are.
 ///
 /// # Errors
 /// When the store fails otherwise than by what is missing.
-pub fn check(info: &Info, store: &dyn Store, threads: usize) -> io::Result<PieceSet> {
+pub fn check(
+    info: &Info,
+    store: &dyn Store,
+    known: &PieceSet,
+    threads: usize,
+) -> io::Result<PieceSet> {
     let pieces = info.layout().pieces();
     let next = AtomicU32::new(0);
     let work = || -> io::Result<Vec<u32>> {
@@ -45,7 +51,7 @@ pub fn check(info: &Info, store: &dyn Store, threads: usize) -> io::Result<Piece
             if piece >= pieces {
                 return Ok(good);
             }
-            if is_good(info, store, piece, &mut buffer, &mut zeros)? {
+            if known.contains(piece) || is_good(info, store, piece, &mut buffer, &mut zeros)? {
                 good.push(piece);
             }
         }
@@ -136,10 +142,11 @@ pub fn look_for(setup: &AddTorrent, info: Arc<Info>) -> io::Result<Found> {
                 (Checking::TrustAll, _) => (PieceSet::full(pieces), false),
                 (_, false) => (PieceSet::empty(pieces), false),
                 (Checking::Auto, true) => match resume::load(&store, &info) {
-                    Some(have) => (have, true),
-                    None => (hash_all(&info, &*store)?, false),
+                    Some(Resumed::All(have)) => (have, true),
+                    Some(Resumed::Some(have)) => (hash_rest(&info, &*store, &have)?, true),
+                    None => (hash_all(&info, &store)?, false),
                 },
-                (Checking::Always, true) => (hash_all(&info, &*store)?, false),
+                (Checking::Always, true) => (hash_all(&info, &store)?, false),
             };
             if !have.is_full() {
                 store.make_files(true)?;
@@ -149,7 +156,21 @@ pub fn look_for(setup: &AddTorrent, info: Arc<Info>) -> io::Result<Found> {
     }
 }
 
-fn hash_all(info: &Info, store: &dyn Store) -> io::Result<PieceSet> {
+/// Hashes all pieces. When all are there, it is noted for the next time.
+fn hash_all(info: &Info, files: &FileStore) -> io::Result<PieceSet> {
+    let begun_ns = resume::now_ns();
+    let before = files.stamps()?;
+    let have = hash_rest(info, files, &PieceSet::empty(info.layout().pieces()))?;
+    if have.is_full()
+        && let Err(error) = resume::save_hashed(files, info.info_hash(), &have, before, begun_ns)
+    {
+        // Such as in a folder that can only be read: then it is hashed each time.
+        tracing::info!("the fast-resume file: {error}");
+    }
+    Ok(have)
+}
+
+fn hash_rest(info: &Info, store: &dyn Store, known: &PieceSet) -> io::Result<PieceSet> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    check(info, store, threads)
+    check(info, store, known, threads)
 }

@@ -1,7 +1,7 @@
 //! A torrent in the event loop.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use transfer::session::{Progress, Session, Traffic};
 use transfer::wire::Limits;
@@ -52,8 +52,16 @@ pub struct Torrent {
     pub unwritten: Vec<Job>,
     /// How often it was resumed.
     pub resumed: u32,
-    /// Pieces that were stored since the fast-resume file was written.
+    /// Whether pieces were stored since the fast-resume file was written.
     pub is_dirty: bool,
+    /// When the next stored piece has the fast-resume file written.
+    pub next_save_us: u64,
+    /// Whether the last claim of the fast-resume file says that more is to come.
+    pub is_claim_open: bool,
+    /// How many claims were made, and the newest that is written: they are
+    /// written one at a time, and never an older one over a newer.
+    pub claims: u32,
+    pub written_claim: Arc<Mutex<u32>>,
     /// Whether all was there at the start: then `completed` is never announced.
     pub was_complete: bool,
 }
@@ -84,6 +92,10 @@ impl Torrent {
             unwritten: Vec::new(),
             resumed: 0,
             is_dirty: false,
+            next_save_us: 0,
+            is_claim_open: false,
+            claims: 0,
+            written_claim: Arc::default(),
             was_complete: false,
         }
     }

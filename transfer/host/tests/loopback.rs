@@ -220,6 +220,85 @@ fn a_clean_stop_needs_no_hashing_and_a_touched_file_does() {
 }
 
 #[test]
+fn a_seed_hashes_its_files_once() {
+    let (metainfo, store) = metainfo(12, 32_768, &[("t/a", 300_000), ("t/b", 50_000)]);
+    let place = tempfile::tempdir().unwrap();
+    let mut all = vec![0; 350_000];
+    store.read_at(0, &mut all).unwrap();
+    std::fs::create_dir(place.path().join("t")).unwrap();
+    // Not changed in the last second, else it is hashed again.
+    let before = std::time::SystemTime::now() - Duration::from_secs(5);
+    for (path, bytes) in [("t/a", &all[..300_000]), ("t/b", &all[300_000..])] {
+        std::fs::write(place.path().join(path), bytes).unwrap();
+        let file = std::fs::File::options().write(true).open(place.path().join(path)).unwrap();
+        file.set_modified(before).unwrap();
+    }
+    let checked = |checking| {
+        let add = AddTorrent { checking, ..AddTorrent::metainfo(metainfo.clone(), place.path()) };
+        let client = client();
+        let (_, events) = client.add_listening(add).unwrap();
+        let mut all = std::iter::from_fn(|| events.recv_timeout(PATIENCE).ok());
+        all.find(|event| matches!(event, Event::Checked { .. }))
+    };
+    let full = |resumed| Some(Event::Checked { have: 11, pieces: 11, resumed });
+    assert_eq!(checked(Checking::Auto), full(false));
+    assert_eq!(checked(Checking::Auto), full(true));
+    assert_eq!(checked(Checking::Always), full(false));
+    std::fs::write(place.path().join("t/b"), [1; 50_000]).unwrap();
+    let changed = Event::Checked { have: 9, pieces: 11, resumed: false };
+    assert_eq!(checked(Checking::Auto), Some(changed));
+}
+
+/// A store of which nothing is in memory until it has been read.
+#[derive(Debug)]
+struct ColdStore {
+    content: SyntheticStore,
+    /// Where it was read, and by which thread.
+    reads: std::sync::Mutex<Vec<(u64, String)>>,
+}
+
+impl ColdStore {
+    fn note(&self, offset: u64) {
+        let thread = std::thread::current().name().unwrap_or_default().to_owned();
+        self.reads.lock().expect("no thread panicked").push((offset, thread));
+    }
+}
+
+impl Store for ColdStore {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<()> {
+        self.note(offset);
+        self.content.read_at(offset, into)
+    }
+
+    fn read_cached_at(&self, _: u64, _: &mut [std::io::IoSliceMut<'_>]) -> std::io::Result<bool> {
+        Ok(false)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
+        self.content.write_at(offset, bytes)
+    }
+}
+
+#[test]
+fn the_event_loop_never_reads_first() {
+    let (metainfo, content) = metainfo(13, 65_536, &[("file", 3_000_000)]);
+    let store = Arc::new(ColdStore { content, reads: Default::default() });
+    let (seeder, leecher) = (client(), client());
+    let origin = Origin::Metainfo(Arc::new(metainfo.clone()));
+    seeder.add(AddTorrent::new(origin, Place::Store(store.clone(), Held::All))).unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let handle = leecher.add(leech(&metainfo, place.path(), &seeder)).unwrap();
+    handle.wait_finished(Some(PATIENCE)).unwrap();
+    assert_file(place.path(), &metainfo.info, 0, &content);
+    let reads = store.reads.lock().unwrap();
+    let first = |offset: u64| reads.iter().find(|(at, _)| *at == offset).map(|(_, thread)| thread);
+    for block in 0..3_000_000_u64.div_ceil(16_384) {
+        let thread = first(block * 16_384);
+        assert_eq!(thread.map(String::as_str), Some("hash-and-write"), "block {block}");
+    }
+}
+
+#[test]
 fn rates_are_limited_on_either_side() {
     let (metainfo, store) = metainfo(5, 65_536, &[("file", 3_000_000)]);
     for on_seed in [true, false] {

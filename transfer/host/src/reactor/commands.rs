@@ -15,7 +15,7 @@ use super::Reactor;
 use crate::announce::Announcer;
 use crate::check::{self, Found};
 use crate::disk::Job;
-use crate::resume;
+use crate::resume::{self, Standing};
 use crate::select;
 use crate::settings::AddTorrent;
 use crate::shared::{Command, Event, Phase, TorrentShared, lock};
@@ -57,7 +57,7 @@ impl Reactor {
             Command::Remove(key) => {
                 // The threads go on without us.
                 drop(self.say_farewell(key));
-                self.save_resume(key);
+                self.save_resume(key, Standing::Final);
                 self.remove(key);
             }
             Command::Stop => self.is_stopping = true,
@@ -271,16 +271,30 @@ impl Reactor {
 
     /// Has a thread write the fast-resume file: to make the files safe on the
     /// disk may take long.
-    pub(super) fn save_resume(&mut self, key: u32) {
+    pub(super) fn save_resume(&mut self, key: u32, standing: Standing) {
         let Some(torrent) = self.torrents.get_mut(&key) else { return };
+        let is_news = torrent.is_dirty || (standing == Standing::Final && torrent.is_claim_open);
         let files = torrent.content.as_ref().and_then(|content| content.files.clone());
         let have = torrent.session.as_ref().and_then(|session| session.have().cloned());
-        let (Some(files), Some(have), true) = (files, have, torrent.is_dirty) else { return };
+        let (Some(files), Some(have), true) = (files, have, is_news) else { return };
         torrent.is_dirty = false;
+        torrent.is_claim_open = standing == Standing::Open;
+        // Whatever is stored after a last claim makes it worthless.
+        torrent.next_save_us = match standing {
+            Standing::Open => self.now_us + resume::SAVE_INTERVAL_US,
+            Standing::Final => 0,
+        };
+        torrent.claims += 1;
+        let (number, written) = (torrent.claims, Arc::clone(&torrent.written_claim));
         let info_hash = torrent.shared.info_hash;
         let spawned = std::thread::Builder::new().name("save".into()).spawn(move || {
-            if let Err(error) = resume::save(&files, info_hash, &have) {
-                tracing::warn!("the fast-resume file: {error}");
+            let mut written = lock(&written);
+            if *written > number {
+                return;
+            }
+            match resume::save(&files, info_hash, &have, standing) {
+                Ok(()) => *written = number,
+                Err(error) => tracing::warn!("the fast-resume file: {error}"),
             }
         });
         self.saves.retain(|save| !save.is_finished());
@@ -314,7 +328,7 @@ impl Reactor {
         self.finish_jobs();
         let keys: Vec<u32> = self.torrents.keys().copied().collect();
         for key in &keys {
-            self.save_resume(*key);
+            self.save_resume(*key, Standing::Final);
         }
         let farewells: Vec<_> = keys.iter().flat_map(|key| self.say_farewell(*key)).collect();
         for key in keys {

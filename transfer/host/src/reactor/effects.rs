@@ -5,6 +5,7 @@ use transfer::wire::Message;
 
 use super::Reactor;
 use crate::disk::{Done, Job, Outcome};
+use crate::resume::Standing;
 use crate::shared::{Event, Phase};
 
 impl Reactor {
@@ -140,8 +141,12 @@ impl Reactor {
                 session.piece_checked(piece, Verdict::Good { digests }, now_us);
                 session.piece_stored(piece, now_us);
                 torrent.is_dirty = true;
+                let is_due = now_us >= torrent.next_save_us && !session.is_finished();
                 torrent.note_stored(piece);
                 self.pool.give(job.buffer);
+                if is_due {
+                    self.save_resume(key, Standing::Open);
+                }
             }
             Outcome::Bad => {
                 session.piece_checked(piece, Verdict::Bad { digests }, now_us);
@@ -170,7 +175,7 @@ impl Reactor {
             torrent.shared.enter(Phase::Seeding);
             torrent.shared.tell(&Event::Finished);
         }
-        self.save_resume(key);
+        self.save_resume(key, Standing::Final);
     }
 
     fn want_peers(&mut self, key: u32) {

@@ -51,7 +51,8 @@ struct OpenFiles {
     order: VecDeque<usize>,
     /// Whether a file is kept under its own name.
     is_wanted: Vec<bool>,
-    /// Files that were written to since the last sync.
+    /// Files that were written to since the last sync, at first all: an earlier
+    /// run may have been killed before it made them safe.
     is_dirty: Vec<bool>,
 }
 
@@ -81,7 +82,7 @@ impl FileStore {
             handles: vec![None; files + 1],
             order: VecDeque::new(),
             is_wanted,
-            is_dirty: vec![false; files + 1],
+            is_dirty: vec![true; files + 1],
         };
         Ok(Self { layout, folder, allocation, parts_path, open: Mutex::new(open) })
     }
@@ -378,9 +379,15 @@ impl Store for FileStore {
             dirty
         };
         for at in dirty {
-            let synced = self
-                .handle(at, Access::Write)
-                .and_then(|file| file.sync_data().map_err(|error| self.name(at, &error)));
+            if self.layout.files().get(at).is_some_and(|file| file.padding) {
+                continue;
+            }
+            let synced = match self.handle(at, Access::Write) {
+                Ok(file) => file.sync_data().map_err(|error| self.name(at, &error)),
+                // It was not made, or somebody removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                Err(error) => Err(error),
+            };
             if let Err(error) = synced {
                 self.lock().is_dirty[at] = true;
                 return Err(error);
