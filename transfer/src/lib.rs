@@ -20,6 +20,7 @@ pub mod resume;
 pub mod session;
 pub mod tracker;
 pub mod tracker_wire;
+pub mod web_seed;
 pub mod wire;
 
 pub use block::{BLOCK_LEN, Block};

@@ -324,7 +324,7 @@ fn listen_addrs(text: &str) -> Result<Vec<SocketAddr>, CliError> {
 }
 
 fn add_torrent(args: &Transfer, wish: &Wish) -> Result<AddTorrent, CliError> {
-    let (origin, mut peers) = origin(&args.torrent)?;
+    let (origin, mut peers, web_seeds) = origin(&args.torrent)?;
     for text in &args.peers {
         let addrs = text.to_socket_addrs().map_err(|error| {
             CliError::usage(format!("--peer {text}: {error}; such as 192.0.2.1:6881"))
@@ -333,6 +333,7 @@ fn add_torrent(args: &Transfer, wish: &Wish) -> Result<AddTorrent, CliError> {
     }
     let mut add = AddTorrent::new(origin, Place::Folder(args.dir.clone()));
     add.peers = peers;
+    add.web_seeds = web_seeds;
     add.checking = wish.checking;
     add.selection = wish.selection.clone();
     if wish.preallocate {
@@ -343,8 +344,8 @@ fn add_torrent(args: &Transfer, wish: &Wish) -> Result<AddTorrent, CliError> {
     Ok(add)
 }
 
-/// A magnet link, or a file; and the peers that a link names.
-fn origin(text: &str) -> Result<(Origin, Vec<SocketAddr>), CliError> {
+/// A magnet link, or a file; and the peers and web seeds that a link names.
+fn origin(text: &str) -> Result<(Origin, Vec<SocketAddr>, Vec<String>), CliError> {
     if text.starts_with("magnet:") {
         let magnet: Magnet =
             text.parse().map_err(|error| CliError::usage(format!("{text}: {error}")))?;
@@ -352,7 +353,7 @@ fn origin(text: &str) -> Result<(Origin, Vec<SocketAddr>), CliError> {
         let peers = named.filter_map(|peer| (peer.host(), peer.port()).to_socket_addrs().ok());
         let peers = peers.flatten().collect();
         let origin = Origin::Magnet { info_hash: magnet.info_hash, trackers: magnet.trackers };
-        return Ok((origin, peers));
+        return Ok((origin, peers, magnet.web_seeds));
     }
     let path = Path::new(text);
     let cannot =
@@ -363,7 +364,7 @@ fn origin(text: &str) -> Result<(Origin, Vec<SocketAddr>), CliError> {
     }
     let bytes = std::fs::read(path).map_err(|error| cannot(&error))?;
     let metainfo = Metainfo::decode(&bytes, &Limits::DEFAULT).map_err(|error| cannot(&error))?;
-    Ok((Origin::Metainfo(Arc::new(metainfo)), Vec::new()))
+    Ok((Origin::Metainfo(Arc::new(metainfo)), Vec::new(), Vec::new()))
 }
 
 fn event_json(event: &Event) -> Value {

@@ -26,6 +26,7 @@ mod torrent;
 pub mod tracker;
 mod verify;
 mod walk;
+mod web;
 
 pub use bucket::TokenBucket;
 pub use client::{Client, TorrentHandle};

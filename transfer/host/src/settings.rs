@@ -139,6 +139,8 @@ pub struct AddTorrent {
     pub place: Place,
     /// Peers to begin with.
     pub peers: Vec<SocketAddr>,
+    /// URLs of web seeds beside those of the metainfo (BEP 19).
+    pub web_seeds: Vec<String>,
     /// Which files are fetched.
     pub selection: Selection,
     /// How it is found out which pieces are there.
@@ -161,6 +163,7 @@ impl AddTorrent {
             origin,
             place,
             peers: Vec::new(),
+            web_seeds: Vec::new(),
             selection: Selection::All,
             checking: Checking::Auto,
             allocation: Allocation::Sparse,
@@ -168,6 +171,21 @@ impl AddTorrent {
             max_upload: None,
             session: SessionConfig::default(),
         }
+    }
+
+    /// URLs of all its web seeds, each once.
+    pub fn all_web_seeds(&self) -> Vec<&str> {
+        let named: &[String] = match &self.origin {
+            Origin::Metainfo(metainfo) => &metainfo.web_seeds,
+            Origin::Magnet { .. } => &[],
+        };
+        let mut urls: Vec<&str> = Vec::new();
+        for url in named.iter().chain(&self.web_seeds) {
+            if !urls.contains(&url.as_str()) {
+                urls.push(url);
+            }
+        }
+        urls
     }
 
     /// A torrent of a `.torrent` file, in files below `folder`.

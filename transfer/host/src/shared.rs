@@ -13,6 +13,7 @@ use transfer::{Info, InfoHash, PieceSet};
 use crate::check::Found;
 use crate::settings::AddTorrent;
 use crate::store::Store;
+use crate::web::{News, WebKey};
 
 /// A lock whose holder panicked has left nothing half done in what is shared here.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -189,6 +190,9 @@ pub enum Command {
     Window(u32, std::ops::Range<u32>),
     /// There is room again.
     Resume(u32),
+    /// What the thread of a web seed says of an order that was given on this
+    /// connection.
+    Web(WebKey, u32, News),
     /// Take a torrent out.
     Remove(u32),
     /// Stop.

@@ -130,6 +130,15 @@ impl Torrent {
         self.shared.tell(&Event::Failed(text));
     }
 
+    /// Notes that bytes of a block have come, and tells of the first.
+    pub fn note_payload(&mut self) {
+        let has = || self.session.as_ref().is_some_and(|session| session.traffic(0).downloaded > 0);
+        if !self.has_payload && has() {
+            self.has_payload = true;
+            self.shared.tell(&Event::FirstPayload);
+        }
+    }
+
     /// Notes for streams that a piece is there.
     pub fn note_stored(&self, piece: u32) {
         let wake = {

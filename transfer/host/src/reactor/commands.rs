@@ -54,6 +54,7 @@ impl Reactor {
             Command::Want(key, file) => self.want(key, file),
             Command::Window(key, pieces) => self.set_window(key, pieces),
             Command::Resume(key) => self.resume(key),
+            Command::Web(key, link, news) => self.web_news(key, link, news),
             Command::Remove(key) => {
                 // The threads go on without us.
                 drop(self.say_farewell(key));
@@ -181,6 +182,8 @@ impl Reactor {
             torrent.shared.tell(&Event::Finished);
         }
         self.pending_effects.insert(key);
+        self.add_web_seeds(key);
+        self.webs.next_us = self.now_us;
         self.greet_waiting();
         if !was_magnet {
             self.began(key);
@@ -239,6 +242,7 @@ impl Reactor {
         }
         torrent.enter_session_phase();
         self.pending_effects.insert(key);
+        self.webs.next_us = self.now_us;
     }
 
     fn want(&mut self, key: u32, file: usize) {
@@ -259,6 +263,8 @@ impl Reactor {
         torrent.is_finished = session.is_finished();
         torrent.enter_session_phase();
         self.pending_effects.insert(key);
+        self.add_web_seeds(key);
+        self.webs.next_us = now_us;
     }
 
     fn set_window(&mut self, key: u32, pieces: std::ops::Range<u32>) {
@@ -309,6 +315,7 @@ impl Reactor {
         }
         self.pending_effects.insert(key);
         self.run_pending_effects();
+        self.remove_web_seeds(key);
         let Some(mut torrent) = self.torrents.remove(&key) else { return };
         for id in std::mem::take(&mut torrent.links) {
             self.drop_link(id);

@@ -39,6 +39,7 @@ impl Reactor {
             Effect::Close { link, reason } => {
                 tracing::debug!("closing connection {}: {reason:?}", link.0);
                 self.drop_link(link.0);
+                self.drop_web_link(link.0, Some(reason));
             }
             Effect::Check { piece, digests } => self.check_piece(key, piece, digests),
             Effect::Forget { piece } => self.forget_piece(key, piece),
@@ -49,7 +50,10 @@ impl Reactor {
             Effect::Ban(who) => {
                 if let Some(torrent) = self.torrents.get(&key) {
                     let who = match who {
-                        Banned::Address(ip) => ip.to_string(),
+                        Banned::Address(ip) => match self.webs.of_addr(key, ip) {
+                            Some(seed) => seed.url.to_string(),
+                            None => ip.to_string(),
+                        },
                         Banned::Port(addr) => addr.to_string(),
                     };
                     tracing::info!("banned: {who}");
@@ -60,17 +64,19 @@ impl Reactor {
     }
 
     fn send(&mut self, key: u32, id: LinkId, message: &Message) {
-        let Some(link) = self.links.get_mut(id.0 as usize).and_then(Option::as_mut) else { return };
+        if let Message::Request(block) = message
+            && let Some(torrent) = self.torrents.get_mut(&key)
+            && let Some(geometry) = torrent.session.as_ref().and_then(|s| s.torrent())
+        {
+            let len = geometry.geometry.piece_size(block.piece) as usize;
+            torrent.assemblies.open(block.piece, len);
+        }
+        let Some(link) = self.links.get_mut(id.0 as usize).and_then(Option::as_mut) else {
+            self.send_to_web_seed(id, message);
+            return;
+        };
         match message {
-            Message::Request(block) => {
-                link.inbox.expect(*block);
-                if let Some(torrent) = self.torrents.get_mut(&key)
-                    && let Some(geometry) = torrent.session.as_ref().and_then(|s| s.torrent())
-                {
-                    let len = geometry.geometry.piece_size(block.piece) as usize;
-                    torrent.assemblies.open(block.piece, len);
-                }
-            }
+            Message::Request(block) => link.inbox.expect(*block),
             Message::Cancel(block) => link.inbox.expect_not(*block),
             _ => {}
         }

@@ -342,10 +342,7 @@ impl Reactor {
         self.pending_effects.extend(link.torrent);
         match received {
             Ok((n, full)) => {
-                if !torrent.has_payload && torrent_has_payload(torrent) {
-                    torrent.has_payload = true;
-                    torrent.shared.tell(&crate::shared::Event::FirstPayload);
-                }
+                torrent.note_payload();
                 torrent.download.spend(n as u64);
                 self.download.spend(n as u64);
                 if !full && !link.hung_up {
@@ -598,8 +595,4 @@ fn session_store_failed(torrent: &mut crate::torrent::Torrent, piece: u32, now_u
     if let Some(session) = torrent.session.as_mut() {
         session.store_failed(piece, StoreError::Failed, now_us);
     }
-}
-
-fn torrent_has_payload(torrent: &crate::torrent::Torrent) -> bool {
-    torrent.session.as_ref().is_some_and(|session| session.traffic(0).downloaded > 0)
 }

@@ -8,6 +8,7 @@ mod commands;
 mod effects;
 mod links;
 mod trackers;
+mod web;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -29,6 +30,7 @@ use crate::pool::BufferPool;
 use crate::settings::Settings;
 use crate::shared::Mailbox;
 use crate::torrent::Torrent;
+use crate::web::WebSeeds;
 
 const WAKER: Token = Token(usize::MAX);
 /// Listeners have the numbers below the waker's.
@@ -67,6 +69,7 @@ pub struct Reactor {
     /// By what names them before the encryption is agreed on.
     by_tag: BTreeMap<TorrentTag, InfoHash>,
     next_torrent: u32,
+    webs: WebSeeds,
     disk: Disk,
     done: Vec<Done>,
     pool: BufferPool,
@@ -117,6 +120,7 @@ impl Reactor {
             by_hash: BTreeMap::new(),
             by_tag: BTreeMap::new(),
             next_torrent: 0,
+            webs: WebSeeds::new(),
             disk: Disk::start(waker)?,
             done: Vec::new(),
             saves: Vec::new(),
@@ -175,6 +179,9 @@ impl Reactor {
                     break;
                 }
             }
+            if self.webs.next_us <= self.now_us {
+                self.run_web_seeds();
+            }
         }
         self.shut_down();
         Ok(())
@@ -203,6 +210,7 @@ impl Reactor {
         let sessions = self.torrents.values().filter_map(|t| t.session.as_ref()?.next_wake_us());
         let next_us = sessions
             .chain([self.next_sweep_us, self.throttled_until_us, self.next_announce_us()])
+            .chain([self.webs.next_us])
             .min()
             .unwrap_or(u64::MAX);
         let now_us = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
