@@ -57,14 +57,10 @@ fn questions() {
     }
 
     let fairness = fairness(SEED);
-    println!("\nOf 40 leechers 10 send nothing:");
+    println!("\nEvery two seconds a leecher comes, and every fourth sends nothing:");
     println!(
-        "contributors need {:.0} s, free riders {:.0} s;",
+        "contributors need {:.0} s, free riders {:.0} s",
         fairness.contributors_s, fairness.free_riders_s
-    );
-    println!(
-        "when half of the contributors are done, a free rider has {:.0} %",
-        fairness.free_riders_percent
     );
 
     println!("\nTwo of three who begin with everything corrupt every tenth block:");

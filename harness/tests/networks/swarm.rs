@@ -41,8 +41,7 @@ fn rarest_first_keeps_every_piece_alive() {
 fn tit_for_tat_starves_free_riders() {
     for seed in 1..3 {
         let fairness = fairness(seed);
-        assert!(fairness.free_riders_s > 1.1 * fairness.contributors_s, "{seed}: {fairness:?}");
-        assert!(fairness.free_riders_percent < 80.0, "{seed}: {fairness:?}");
+        assert!(fairness.free_riders_s > 1.8 * fairness.contributors_s, "{seed}: {fairness:?}");
     }
 }
 
