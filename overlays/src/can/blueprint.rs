@@ -302,7 +302,7 @@ impl Can {
             *space = Space::default();
             space.settle(state.clone());
             let own = |c: &&Contact| state.claims.iter().any(|claim| claim.zone == c.zone);
-            let mates = state.contacts.iter().filter(own).map(|c| c.addr);
+            let mates = state.contacts.iter().filter(own).copied();
             let beside: Vec<Contact> = state.contacts.iter().filter(|c| !own(c)).copied().collect();
             let known = beside.chunk_by(|a, b| a.addr == b.addr).filter_map(|group| {
                 let addr = group[0].addr;

@@ -1,13 +1,15 @@
 //! Zones and records that pass from one node to another.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::config::Weighting;
 use super::message::{
     Claim, Contact, MAX_RECORD_BYTES, MAX_RECORDS, Message, State, Stored, Verdict,
 };
-use super::zone::Zone;
+use super::zone::{Destination, Zone};
 use super::{Can, Context, Phase};
-use crate::{Addr, Note};
+use crate::{Addr, Cause, Note};
 
 impl Can {
     /// Who is to take a zone over: the neighbour that holds its sibling and can
@@ -126,6 +128,28 @@ impl Can {
         let strays: Vec<Stored> =
             space.store.within(zone).filter(|r| !space.owns(r.point)).collect();
         self.send_all(cx, at, to, &strays);
+    }
+
+    /// Sends records that lie here and in none of this node's zones on to the
+    /// neighbour nearest to their points. Whoever took them for a former owner
+    /// may have given the zone up before they came; so they pass from one to
+    /// the next, each of whom keeps them until the next has taken them.
+    pub(super) fn send_home(&mut self, cx: &mut Context<'_>, at: usize) {
+        if self.is_transferring() || self.phase != Phase::Member {
+            return;
+        }
+        let space = &self.spaces[at];
+        let mut bundles: BTreeMap<Addr, Vec<Stored>> = BTreeMap::new();
+        for record in space.store.strays(|point| space.owns(point)).take(MAX_RECORDS) {
+            let destination = Destination::new(record.point, self.config.dimensions);
+            if let Some((to, _)) = space.next_hop(&destination, Weighting::Distance, &[]) {
+                bundles.entry(to).or_default().push(record);
+            }
+        }
+        let cx = &mut cx.on_behalf_of(Cause::UPKEEP);
+        for (to, records) in bundles {
+            self.send_all(cx, at, to, &records);
+        }
     }
 
     /// Sends copies of the records in `zone`.

@@ -7,7 +7,7 @@ use super::lookup::Client;
 use super::message::{Erased, Errand, Message, Routed, Stored, Verdict};
 use super::{Can, Context, Phase, Timer};
 use crate::parts::postings::{KeywordHost as _, KeywordWork, Posting};
-use crate::{Addr, Hit, Item, Key, Note, OpId, Outcome, Span, Time};
+use crate::{Hit, Item, Key, Note, OpId, Outcome, Span, Time};
 
 /// Items of a batch that are on their way at a time.
 const WINDOW: usize = 8;
@@ -45,8 +45,7 @@ impl Can {
         let &Routed { origin, request, leg, point, .. } = routed;
         match &*routed.errand {
             Errand::Locate => {
-                let mates = self.spaces[at].mates.iter().map(|m| m.0);
-                let owner = mates.fold(cx.me(), Addr::min);
+                let owner = self.head(at, point, cx.me());
                 self.answer(cx, origin, Message::Located { request, leg, owner });
             }
             Errand::Fetch { key, limit } => {

@@ -280,10 +280,7 @@ impl Can {
             return self.send_to_larger(cx, routed, larger);
         }
         if self.shares_zones() {
-            if !self.admit(cx, at, routed) {
-                cx.send(joiner, Message::Refuse { request: routed.request });
-            }
-            return;
+            return self.admit(cx, at, routed);
         }
         let deepest = self.config.max_depth();
         let space = &self.spaces[at];
@@ -296,9 +293,13 @@ impl Can {
         };
         let zone = if lower.contains(routed.point) { lower } else { upper };
         let claim = Claim { zone, firm: claim.firm };
-        let aside = self.spaces[at].aside();
-        let grant = Grant { to: joiner, request: routed.request, claim, number: 0 };
-        aside.grant = Some(grant);
+        self.grant(cx, at, routed, claim);
+    }
+
+    /// Offers a joiner a part of this node's zone.
+    pub(super) fn grant(&mut self, cx: &mut Context<'_>, at: usize, join: &Routed, claim: Claim) {
+        let grant = Grant { to: join.origin, request: join.request, claim, number: 0 };
+        self.spaces[at].aside().grant = Some(grant);
         self.send_accept(cx, at);
         let timer = Timer::Grant { reality: at as u8, number: 1 };
         cx.on_behalf_of(Cause::UPKEEP).wake(self.config.request_timeout, timer);
@@ -329,11 +330,15 @@ impl Can {
         let state = self.spaces[at].state();
         let Some(grant) = self.spaces[at].grant() else { return };
         let (to, request, claim) = (grant.to, grant.request, grant.claim);
-        let rest = self.spaces[at].zones().flat_map(|zone| zone.without(claim.zone));
-        let me = cx.me();
-        let mine = rest.map(|zone| Contact { addr: me, zone });
         let d = self.config.dimensions;
-        let near = state.contacts.iter().filter(|c| c.zone.is_neighbour(claim.zone, d));
+        let me = cx.me();
+        // What is shared is still this node's as well.
+        let shared = |zone: &super::Zone| *zone == claim.zone;
+        let zones = self.spaces[at].zones();
+        let rest = zones.flat_map(|z| if shared(&z) { vec![z] } else { z.without(claim.zone) });
+        let mine = rest.map(|zone| Contact { addr: me, zone });
+        let concerns = |c: &&Contact| c.zone.is_neighbour(claim.zone, d) || shared(&c.zone);
+        let near = state.contacts.iter().filter(concerns);
         let contacts = near.copied().chain(mine).collect();
         cx.send(to, Message::Accept { request, reality: at as u8, claim, contacts });
     }
@@ -384,7 +389,7 @@ impl Can {
         space.mates.clear();
         space.acquire([claim]);
         for mate in contacts.iter().filter(|c| c.zone == claim.zone && c.addr != me) {
-            space.note_mate(mate.addr, now);
+            space.note_mate(mate.addr, mate.zone, now);
         }
         space.note_contacts(contacts, me, now, d);
         self.tell_all(cx, at);
@@ -480,11 +485,11 @@ impl Can {
         let Some(handing) = self.handing_over() else { return };
         let unwilling = handing.unwilling.clone();
         for at in 0..self.spaces.len() {
-            if !self.spaces[at].mates.is_empty() {
-                // The zone has other peers, who keep all of it.
-                continue;
-            }
             for claim in self.spaces[at].claims.clone() {
+                if self.spaces[at].mates.iter().any(|m| m.zone == claim.zone) {
+                    // The zone has other peers, who keep all of it.
+                    continue;
+                }
                 if let Some(heir) = self.heir(at, claim.zone, &unwilling) {
                     return self.hand_over(cx, at, claim, heir);
                 }
@@ -508,8 +513,8 @@ impl Can {
         let Some(op) = self.handing_over().map(|h| h.op) else { return };
         let state = Arc::new(State::default());
         for (reality, space) in (0..).zip(&self.spaces) {
-            for (mate, _) in &space.mates {
-                cx.send(*mate, Message::Update { reality, nonce: 0, state: state.clone() });
+            for mate in &space.mates {
+                cx.send(mate.addr, Message::Update { reality, nonce: 0, state: state.clone() });
             }
             for neighbour in &space.neighbours {
                 cx.send(

@@ -28,6 +28,9 @@
 //!   So neighbours that fail all together leave no hole.
 //! * Nodes introduce themselves to those in a neighbour's list that must be
 //!   their own neighbours, and correct neighbours that list them wrongly.
+//! * Of several peers of a zone one admits joiners, one at a time.
+//! * Records that reach a node which does not hold their points any more pass
+//!   from neighbour to neighbour to the one that does.
 
 mod audit;
 mod blueprint;
@@ -356,7 +359,7 @@ impl Overlay for Can {
     fn neighbours(&self, visit: &mut dyn FnMut(Addr)) {
         for space in &self.spaces {
             space.neighbours.iter().for_each(|n| visit(n.addr));
-            space.mates.iter().for_each(|m| visit(m.0));
+            space.mates.iter().for_each(|m| visit(m.addr));
         }
     }
 

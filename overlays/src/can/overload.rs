@@ -1,16 +1,18 @@
 //! Several peers in one zone (§3.4).
 //!
 //! A joiner becomes one more peer of the zone it comes to, until the zone has
-//! `peers` of them; then the zone is split, and its peers and the joiner divide
-//! themselves between the halves by address. Each peer keeps all records of
-//! its zone and knows its other peers. Of each zone beside its own it knows the
-//! nearest peer, by round-trip times that it measures now and then.
+//! `peers` of them; then the zone is split: the joiner takes the upper half, and
+//! the peers divide themselves between the halves by address. Each peer keeps
+//! all records of its zone and knows its other peers, and the one with the
+//! lowest address admits joiners, one at a time. Of each zone beside its own it
+//! knows the nearest peer, by round-trip times that it measures now and then.
 
 use std::sync::Arc;
 
 use rand::RngExt;
 
-use super::message::{Claim, Contact, Erased, Message, Routed, State, Stored};
+use super::message::{Claim, Contact, Erased, Errand, Message, Routed, State, Stored};
+use super::zone::Point;
 use super::{Can, Context, Phase, Zone};
 use crate::{Addr, Note, Span, Time};
 
@@ -35,49 +37,95 @@ impl Can {
         self.config.peers > 1
     }
 
-    /// Takes a joiner in as a peer of the zone, or divides the zone's peers and
-    /// the joiner between its halves. Returns whether it could.
-    pub(super) fn admit(&mut self, cx: &mut Context<'_>, at: usize, routed: &Routed) -> bool {
+    /// The peer of the zone around a point that admits joiners, and that counts
+    /// as its owner: the one with the lowest address.
+    pub(super) fn head(&self, at: usize, point: Point, me: Addr) -> Addr {
+        let mates = self.spaces[at].mates.iter().filter(|m| m.zone.contains(point));
+        mates.map(|m| m.addr).fold(me, Addr::min)
+    }
+
+    /// Offers a joiner a place as a peer of the zone, or in its upper half. One
+    /// peer does so for all, and one joiner at a time: peers that each split
+    /// the zone in their own way would end up with different ideas of it.
+    pub(super) fn admit(&mut self, cx: &mut Context<'_>, at: usize, routed: &Routed) {
+        let (me, joiner) = (cx.me(), routed.origin);
+        let head = self.head(at, routed.point, me);
+        if head != me && head != joiner {
+            let routed = Box::new(routed.clone());
+            return self.post(cx, head, Message::Route { parcel: 0, routed }, 0);
+        }
         let space = &self.spaces[at];
-        let joiner = routed.origin;
-        let [claim] = space.claims[..] else { return false };
-        if self.phase != Phase::Member || self.is_handing_over() {
-            return false;
+        let idle = space.grant().is_none() && !self.is_handing_over();
+        let offer = match space.claims[..] {
+            [claim] if idle && self.phase == Phase::Member => {
+                let others = space.mates.iter().filter(|m| m.addr != joiner).count();
+                self.offer(claim, others + 1)
+            }
+            _ => None,
+        };
+        match offer {
+            Some(claim) => self.grant(cx, at, routed, claim),
+            None => cx.send(joiner, Message::Refuse { request: routed.request }),
         }
-        let me = cx.me();
-        let mut members: Vec<Addr> = space.mates.iter().map(|m| m.0).chain([me, joiner]).collect();
-        members.sort_unstable();
-        members.dedup();
-        let request = routed.request;
-        if members.len() <= self.config.peers {
-            let state = self.spaces[at].state();
-            let mine = Contact { addr: me, zone: claim.zone };
-            let contacts = state.contacts.iter().copied().chain([mine]).collect();
-            cx.send(joiner, Message::Accept { request, reality: at as u8, claim, contacts });
-            self.send_copies(cx, at, joiner, claim.zone);
-            return true;
+    }
+
+    /// What a joiner is offered of a zone that has so many peers.
+    fn offer(&self, claim: Claim, peers: usize) -> Option<Claim> {
+        if peers < self.config.peers {
+            return Some(claim);
         }
+        let (_, upper) = claim.zone.halves()?;
         let deep = claim.zone.depth() >= self.config.max_depth();
-        let Some((lower, upper)) = claim.zone.halves().filter(|_| !deep) else { return false };
-        let half = members.len() / 2;
+        (!deep).then_some(Claim { zone: upper, firm: claim.firm })
+    }
+
+    /// A joiner has taken the place that it was offered: it gets its records,
+    /// and if it has half of the zone, the other peers divide themselves. Those
+    /// with the higher addresses go with it, so that it is never alone.
+    pub(super) fn welcome(&mut self, cx: &mut Context<'_>, at: usize, joiner: Addr, given: Zone) {
+        self.send_copies(cx, at, joiner, given);
+        let [claim] = self.spaces[at].claims[..] else { return };
+        let (me, reality) = (cx.me(), at as u8);
+        let Some((lower, upper)) = claim.zone.halves().filter(|h| h.1 == given) else { return };
+        let mates = self.spaces[at].mates.iter().map(|m| m.addr).filter(|addr| *addr != joiner);
+        let mut peers: Vec<Addr> = mates.chain([me]).collect();
+        peers.sort_unstable();
+        let stay = peers.len().div_ceil(2);
         let place = |(i, addr): (usize, &Addr)| Contact {
             addr: *addr,
-            zone: if i < half { lower } else { upper },
+            zone: if i < stay { lower } else { upper },
         };
-        let members: Arc<[Contact]> = members.iter().enumerate().map(place).collect();
-        let near = self.spaces[at].state();
-        for member in members.iter().filter(|m| m.addr != me && m.addr != joiner) {
-            let (reality, zone) = (at as u8, claim.zone);
-            cx.send(member.addr, Message::Divide { reality, zone, members: members.clone() });
+        let members = peers.iter().enumerate().map(place);
+        let members: Arc<[Contact]> =
+            members.chain([Contact { addr: joiner, zone: given }]).collect();
+        for peer in peers.iter().filter(|peer| **peer != me) {
+            let (zone, members) = (claim.zone, members.clone());
+            cx.send(*peer, Message::Divide { reality, zone, members });
         }
-        let given = members.iter().find(|m| m.addr == joiner).map_or(lower, |m| m.zone);
-        let contacts = near.contacts.iter().filter(|c| c.zone != claim.zone);
-        let contacts = contacts.chain(members.iter()).copied().collect();
-        let claim = Claim { zone: given, firm: claim.firm };
-        cx.send(joiner, Message::Accept { request, reality: at as u8, claim, contacts });
-        self.send_copies(cx, at, joiner, given);
         self.divide(cx, at, &members);
-        true
+    }
+
+    /// A joiner's request could not be passed to the peer that admits.
+    pub(super) fn on_not_passed_on(&self, cx: &mut Context<'_>, routed: &Routed) {
+        if self.is_kept_from_head(routed) {
+            cx.send(routed.origin, Message::Refuse { request: routed.request });
+        }
+    }
+
+    /// Whether this is a joiner's request for a zone of this node, which
+    /// another peer of the zone was to decide.
+    pub(super) fn is_kept_from_head(&self, routed: &Routed) -> bool {
+        let joins = matches!(*routed.errand, Errand::Join { .. });
+        joins && self.reality(routed.reality).is_some_and(|at| self.spaces[at].owns(routed.point))
+    }
+
+    /// A peer of the zone has not taken some records: it is to be given all of
+    /// them again when it is heard of.
+    pub(super) fn on_copies_missed(&mut self, reality: u8, mate: Addr) {
+        let at = self.reality(reality);
+        if let Some(mate) = at.and_then(|at| self.spaces[at].mate_mut(mate)) {
+            mate.copied = false;
+        }
     }
 
     /// The peers of this node's zone divide themselves between its halves.
@@ -105,9 +153,9 @@ impl Can {
         let space = &mut self.spaces[at];
         space.release(other);
         let stays = |addr: Addr| members.iter().any(|m| m.addr == addr && m.zone == mine.zone);
-        space.keep_mates(|addr, _| stays(addr));
+        space.keep_mates(|m| stays(m.addr));
         for member in members.iter().filter(|m| m.zone == mine.zone && m.addr != me) {
-            space.note_mate(member.addr, now);
+            space.note_mate(member.addr, member.zone, now);
         }
         // One peer of the other half will do until the nearest is known.
         let apart = members.iter().find(|m| m.zone == other);
@@ -128,9 +176,14 @@ impl Can {
             return;
         }
         let records: Arc<[Stored]> = records.into();
-        for (mate, _) in self.spaces[at].mates.clone() {
+        for mate in self.spaces[at].mates.clone() {
             let records = records.clone();
-            self.post(cx, mate, Message::Transfer { parcel: 0, reality: at as u8, records }, 0);
+            self.post(
+                cx,
+                mate.addr,
+                Message::Transfer { parcel: 0, reality: at as u8, records },
+                0,
+            );
         }
     }
 
@@ -146,17 +199,19 @@ impl Can {
     /// leaves.
     pub(super) fn copy_to_mates(&mut self, cx: &mut Context<'_>) {
         for at in 0..self.spaces.len() {
-            if let Some((mate, _)) = self.spaces[at].mates.first().copied() {
-                self.give_copies(cx, at, mate);
+            for zone in self.spaces[at].zones().collect::<Vec<_>>() {
+                if let Some(mate) = self.spaces[at].mates.iter().find(|m| m.zone == zone) {
+                    self.send_copies(cx, at, mate.addr, zone);
+                }
             }
         }
     }
 
     /// Has the zone's other peers drop a record.
     pub(super) fn mirror_removal(&self, cx: &mut Context<'_>, at: usize, record: &Erased) {
-        for (mate, _) in &self.spaces[at].mates {
+        for mate in &self.spaces[at].mates {
             let record = Box::new(record.clone());
-            cx.send(*mate, Message::Erase { reality: at as u8, record });
+            cx.send(mate.addr, Message::Erase { reality: at as u8, record });
         }
     }
 
@@ -191,16 +246,16 @@ impl Can {
         let rtt = elapsed(nonce, now);
         let shares_zones = self.shares_zones();
         let space = &mut self.spaces[at];
-        let same = |c: &Claim| space.zones().any(|z| z == c.zone);
-        if shares_zones && state.claims.iter().any(same) {
-            let is_new = space.note_mate(from, now);
-            return self.meet_mate(cx, at, from, nonce, state, is_new);
+        let same = |c: &&Claim| space.zones().any(|z| z == c.zone);
+        if let Some(shared) = state.claims.iter().find(same).filter(|_| shares_zones) {
+            let zone = shared.zone;
+            return self.meet_mate(cx, at, from, nonce, state, zone);
         }
         // One that has not heard of a split, or was not heard when it told of
         // it, is still told of this node.
         let overlaps = |c: &Claim| space.zones().any(|z| z.overlaps(c.zone));
         if !state.claims.iter().any(overlaps) {
-            space.keep_mates(|addr, _| addr != from);
+            space.keep_mates(|m| m.addr != from);
         }
         let rtt_us = rtt.map(|rtt| rtt.as_us() as u32);
         let known = space.neighbour(from).is_some();
@@ -216,9 +271,10 @@ impl Can {
         }
     }
 
-    /// A node told that it holds some of the same zones. When it confirms that,
-    /// it is given copies of the records; and if they are all that it holds and
-    /// this node has others, it may have them alone.
+    /// A node told that it holds some of the same zones, `shared` among them.
+    /// When it confirms that, it counts as a peer of the zone and is given
+    /// copies of the records; and if they are all that it holds and this node
+    /// has others, it may have them alone.
     fn meet_mate(
         &mut self,
         cx: &mut Context<'_>,
@@ -226,22 +282,29 @@ impl Can {
         from: Addr,
         nonce: u32,
         state: &State,
-        is_new: bool,
+        shared: Zone,
     ) {
+        let now = cx.now();
         let several = self.spaces[at].claims.len() > 1;
         let spared = match state.claims[..] {
             [only] if several => Some(only.zone),
             _ => None,
         };
-        if self.is_confirmed(at, from, nonce) {
-            match spared {
-                Some(zone) => {
-                    self.yield_zone(cx, at, zone);
-                    self.send_strays(cx, at, from, zone);
-                }
-                None => self.give_copies(cx, at, from),
-            }
-        } else if is_new || spared.is_some() {
+        let is_confirmed = self.is_confirmed(at, from, nonce);
+        if is_confirmed && let Some(zone) = spared {
+            self.yield_zone(cx, at, zone);
+            return self.send_strays(cx, at, from, zone);
+        }
+        if is_confirmed || self.spaces[at].is_mate(from) {
+            self.spaces[at].note_mate(from, shared, now);
+        }
+        let Some(mate) = self.spaces[at].mate_mut(from) else {
+            return self.ask_to_confirm(cx, at, from);
+        };
+        if is_confirmed {
+            mate.copied = true;
+            self.give_copies(cx, at, from);
+        } else if !mate.copied || spared.is_some() {
             self.ask_to_confirm(cx, at, from);
         }
     }

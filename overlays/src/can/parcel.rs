@@ -127,10 +127,12 @@ impl Can {
             {
                 self.on_contact_silent(cx);
             }
-            Message::Route { routed, .. } if parcel.tries < HOP_TRIES => {
+            Message::Route { routed, .. }
+                if parcel.tries < HOP_TRIES && !self.is_kept_from_head(&routed) =>
+            {
                 self.forward(cx, routed, parcel.tries);
             }
-            Message::Route { .. } => {}
+            Message::Route { routed, .. } => self.on_not_passed_on(cx, &routed),
             _ if parcel.tries <= self.config.retries => {
                 self.post(cx, parcel.to, parcel.message, parcel.tries);
             }
@@ -141,7 +143,10 @@ impl Can {
     fn give_up_on(&mut self, cx: &mut Context<'_>, parcel: Parcel) {
         match parcel.message {
             Message::HandOver { .. } => self.on_handover_failed(cx, parcel.to),
-            Message::Transfer { .. } => self.on_transfer_over(cx),
+            Message::Transfer { reality, .. } => {
+                self.on_copies_missed(reality, parcel.to);
+                self.on_transfer_over(cx);
+            }
             _ => {}
         }
     }

@@ -108,6 +108,14 @@ impl Store {
         })
     }
 
+    /// The records at points that `owns` says no to.
+    pub(super) fn strays(&self, owns: impl Fn(Point) -> bool) -> impl Iterator<Item = Stored> {
+        let strays = self.records.iter().filter(move |((point, _), _)| !owns(*point));
+        strays.flat_map(|((point, key), records)| {
+            records.iter().map(|r| Stored { point: *point, key: *key, hit: r.hit.clone() })
+        })
+    }
+
     /// Drops what was last announced before `limit`.
     pub(super) fn expire(&mut self, limit: Time) {
         let mut count = 0;

@@ -45,7 +45,21 @@ impl Neighbour {
     }
 }
 
-/// Half of a zone that was given to a joiner, until it says that it is there.
+/// Another peer of one of a node's zones (§3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mate {
+    pub(super) addr: Addr,
+    /// The zone that the two share.
+    pub(super) zone: Zone,
+    /// When it was last heard of.
+    pub(super) heard: Time,
+    /// Whether it was given copies of the zone's records and has taken what was
+    /// stored since.
+    pub(super) copied: bool,
+}
+
+/// Half of a zone, or of zones with several peers all of one, that was given to
+/// a joiner, until it says that it is there.
 #[derive(Clone, Debug)]
 pub(super) struct Grant {
     pub(super) to: Addr,
@@ -75,8 +89,8 @@ pub(super) struct Space {
     pub(super) claims: Vec<Claim>,
     /// By address; of zones that several peers share, one each.
     pub(super) neighbours: Vec<Neighbour>,
-    /// The other peers of its zones (§3.4), and when each was heard of.
-    pub(super) mates: Vec<(Addr, Time)>,
+    /// The other peers of its zones.
+    pub(super) mates: Vec<Mate>,
     pub(super) store: Store,
     /// What the neighbours are told; rebuilt when something has changed.
     state: Option<Arc<State>>,
@@ -193,29 +207,33 @@ impl Space {
 
     /// Whether a node is another peer of one of its zones.
     pub(super) fn is_mate(&self, addr: Addr) -> bool {
-        self.mates.iter().any(|m| m.0 == addr)
+        self.mates.iter().any(|m| m.addr == addr)
     }
 
-    /// Notes what a node with some of the same zones said of itself. Returns
-    /// whether it is new.
-    pub(super) fn note_mate(&mut self, addr: Addr, now: Time) -> bool {
+    /// What it knows of another peer of one of its zones.
+    pub(super) fn mate_mut(&mut self, addr: Addr) -> Option<&mut Mate> {
+        self.mates.iter_mut().find(|m| m.addr == addr)
+    }
+
+    /// Notes that another node holds one of its zones too.
+    pub(super) fn note_mate(&mut self, addr: Addr, zone: Zone, now: Time) {
         self.forget(addr);
-        if let Some(mate) = self.mates.iter_mut().find(|m| m.0 == addr) {
-            mate.1 = now;
-            return false;
-        }
-        let room = self.mates.len() < MAX_MATES;
-        if room {
-            self.mates.push((addr, now));
+        if let Some(mate) = self.mate_mut(addr) {
+            mate.heard = now;
+            if mate.zone != zone {
+                mate.zone = zone;
+                self.touch();
+            }
+        } else if self.mates.len() < MAX_MATES {
+            self.mates.push(Mate { addr, zone, heard: now, copied: false });
             self.touch();
         }
-        room
     }
 
     /// Drops mates that `keep` does not agree to.
-    pub(super) fn keep_mates(&mut self, keep: impl Fn(Addr, Time) -> bool) {
+    pub(super) fn keep_mates(&mut self, keep: impl Fn(&Mate) -> bool) {
         let before = self.mates.len();
-        self.mates.retain(|m| keep(m.0, m.1));
+        self.mates.retain(keep);
         if self.mates.len() != before {
             self.touch();
         }
@@ -332,8 +350,7 @@ impl Space {
             let addr = n.addr;
             n.zones().map(move |zone| Contact { addr, zone })
         });
-        let shared = self.claims.first().map(|c| c.zone);
-        let mates = self.mates.iter().filter_map(|m| Some(Contact { addr: m.0, zone: shared? }));
+        let mates = self.mates.iter().map(|m| Contact { addr: m.addr, zone: m.zone });
         let state = Arc::new(State {
             claims: self.claims.clone(),
             contacts: contacts.chain(mates).take(MAX_CONTACTS).collect(),
@@ -354,10 +371,11 @@ impl Space {
     pub(super) fn settle_neighbours(
         &mut self,
         known: impl Iterator<Item = (Addr, Arc<State>, u32)>,
-        mates: impl Iterator<Item = Addr>,
+        mates: impl Iterator<Item = Contact>,
         now: Time,
     ) {
-        self.mates = mates.map(|addr| (addr, now)).collect();
+        let mate = |Contact { addr, zone }| Mate { addr, zone, heard: now, copied: true };
+        self.mates = mates.map(mate).collect();
         let neighbour = |(addr, state, rtt_us)| Neighbour {
             addr,
             silent: 0,

@@ -24,11 +24,12 @@ impl Can {
         let now = cx.now();
         let silent = |n: &&Neighbour| now.since(n.heard) > patience;
         let mates = self.spaces[at].mates.iter();
-        let gone: Vec<Addr> = mates.filter(|m| now.since(m.1) > patience).map(|m| m.0).collect();
+        let gone = mates.filter(|m| now.since(m.heard) > patience);
+        let gone: Vec<Addr> = gone.map(|m| m.addr).collect();
         for mate in gone {
             self.remember(at, mate);
         }
-        self.spaces[at].keep_mates(|_, heard| now.since(heard) <= patience);
+        self.spaces[at].keep_mates(|m| now.since(m.heard) <= patience);
         let silent: Vec<Addr> =
             self.spaces[at].neighbours.iter().filter(silent).map(|n| n.addr).collect();
         for addr in silent {

@@ -21,13 +21,13 @@ const CORRECTION: Span = Span::from_ms(500);
 /// Whether a claim by `other` prevails over an overlapping one of `me`: zones
 /// taken over from nodes that seemed to fail yield to their owners, and else
 /// the lower address has it, so that both sides come to the same end. Where
-/// peers share zones the smaller zone has it first: the holder of the larger
-/// has not heard of a split.
+/// peers share zones the smaller zone has it: the holder of the larger has not
+/// heard of a split.
 fn prevails(theirs: Claim, other: Addr, mine: Claim, me: Addr, shares_zones: bool) -> bool {
     match (theirs.firm, mine.firm) {
+        _ if shares_zones => mine.zone.covers(theirs.zone),
         (true, false) => true,
         (false, true) => false,
-        _ if shares_zones && theirs.zone != mine.zone => mine.zone.covers(theirs.zone),
         _ => other < me,
     }
 }
@@ -61,6 +61,7 @@ impl Can {
             self.bury_silent(cx, at);
             self.mind_gap(cx, at);
             self.tidy(cx, at);
+            self.send_home(cx, at);
             self.tell_all(cx, at);
             self.measure(cx, at);
             self.tell_lost(cx, at);
@@ -96,9 +97,9 @@ impl Can {
             let state = state.clone();
             cx.send(neighbour.addr, Message::Update { reality: at as u8, nonce: 0, state });
         }
-        for (mate, _) in &space.mates {
+        for mate in &space.mates {
             let state = state.clone();
-            cx.send(*mate, Message::Update { reality: at as u8, nonce: 0, state });
+            cx.send(mate.addr, Message::Update { reality: at as u8, nonce: 0, state });
         }
     }
 
@@ -145,6 +146,9 @@ impl Can {
             return;
         }
         self.spaces[at].aside().grant = None;
+        if self.shares_zones() {
+            return self.welcome(cx, at, from, zone);
+        }
         let (now, d) = (cx.now(), self.config.dimensions);
         // Neighbours so far are told of the split, those that are none any
         // more included.
@@ -236,6 +240,7 @@ impl Can {
         }
         if !self.spaces[at].is_placed() {
             self.spaces[at].neighbours.clear();
+            self.spaces[at].mates.clear();
             let aside = self.spaces[at].aside();
             aside.refuge = Some(from);
             aside.grant = None;

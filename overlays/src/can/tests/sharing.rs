@@ -26,6 +26,22 @@ fn crowd(peers: usize, n: u32, seed: u64) -> Bench {
     bench
 }
 
+/// A peer that is taken in while others divide the zone ends up in a half, and
+/// no zone is left to two.
+#[test]
+fn a_crowd_shares_zones_without_conflict() {
+    for peers in [2, 3, 4] {
+        for seed in 1..=6 {
+            let mut bench = crowd(peers, 64, seed);
+            bench.rest();
+            for i in 1..64 {
+                let found = bench.search((i * 5) % 64, &format!("item {i}"));
+                assert_eq!(Bench::providers(found), [i], "p={peers}, seed {seed}");
+            }
+        }
+    }
+}
+
 /// Each peer of a zone keeps all of its records, so those that leave one after
 /// another take none along.
 #[test]
