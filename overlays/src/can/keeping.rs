@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::lookup::Client;
 use super::message::{Erased, Errand, Message, Routed, Stored, Verdict};
 use super::{Can, Context, Phase, Timer};
-use crate::parts::postings::{KeywordHost as _, KeywordWork, Posting};
+use crate::parts::postings::{KeywordWork, Posting, PostingHost as _};
 use crate::{Hit, Item, Key, Note, OpId, Outcome, Span, Time};
 
 /// Items of a batch that are on their way at a time.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::message::{Errand, Message, Routed, Verdict};
 use super::zone::Point;
 use super::{Can, Context, Timer};
-use crate::parts::postings::KeywordHost as _;
+use crate::parts::postings::{KeywordHost as _, PostingHost as _};
 use crate::{Addr, Cause, Hit, Key, OpId, Outcome, Reason, Span};
 
 /// Who wants to know how a request ends.

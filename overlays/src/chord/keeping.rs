@@ -8,7 +8,7 @@ use super::message::{Errand, MAX_RECORD_BYTES, MAX_RECORDS, Message, Posted, Ver
 use super::records::Store;
 use super::request::{Client, Finding, Move, Request, Stage};
 use super::{Chord, Context, Phase, Timer};
-use crate::parts::postings::{KeywordHost as _, KeywordWork, Posting, WHOLE};
+use crate::parts::postings::{KeywordWork, Posting, PostingHost as _, WHOLE};
 use crate::{Addr, Hit, Item, Key, Note, OpId, Outcome, Reason, Span, Time};
 
 /// Items of a batch that are on their way at a time, at most: some peers share

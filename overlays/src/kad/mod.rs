@@ -36,7 +36,7 @@ mod tests;
 use crate::kademlia::compact::{self, Format};
 use crate::kademlia::message::Body;
 use crate::kademlia::{Dialect, Message, Node, Settings};
-use crate::{About, Growth, Reader, Span, Theory, WireError, Writer};
+use crate::{About, Growth, Key, Reader, Span, Theory, WireError, Writer};
 
 /// A node of KAD.
 pub type Kad = Node<Emule>;
@@ -48,7 +48,7 @@ pub enum Emule {}
 /// eMule's protocol byte for KAD; then ping, pong, request, response, search,
 /// search result, publish, and two of the lab's own.
 const FORMAT: Format =
-    Format { opening: 0xe4, opcodes: [0x60, 0x61, 0x21, 0x29, 0x33, 0x3b, 0x43, 0x70, 0x71] };
+    Format { opening: 0xe4, opcodes: &[0x60, 0x61, 0x21, 0x29, 0x33, 0x3b, 0x43, 0x70, 0x71] };
 
 impl Dialect for Emule {
     const ABOUT: About = About {
@@ -97,6 +97,10 @@ impl Dialect for Emule {
             tolerance_bits: 8,
             ..Settings::default()
         }
+    }
+
+    fn word_key(word: &str) -> Key {
+        Key::hash(word.as_bytes())
     }
 
     fn kind(body: &Body) -> usize {

@@ -58,13 +58,13 @@ impl Blueprint {
     }
 
     /// Works out which nodes keep what.
-    fn publish(&mut self, settings: &Settings) {
+    fn publish<D: Dialect>(&mut self, settings: &Config<D>) {
         let mut under: BTreeMap<Key, usize> = BTreeMap::new();
         for (index, holding) in self.holdings.iter().enumerate() {
             let mut keys = vec![holding.item.key().truncated(self.bits)];
             if settings.keywords {
                 let words = holding.item.keywords().words();
-                keys.extend(words.map(|w| Key::hash(w.as_bytes()).truncated(self.bits)));
+                keys.extend(words.map(|w| D::word_key(w).truncated(self.bits)));
             }
             for key in keys {
                 let count = under.entry(key).or_default();

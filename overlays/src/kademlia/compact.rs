@@ -11,13 +11,12 @@ use super::message::{
     Body, MAX_CONTACTS, MAX_RECORDS, MAX_TEXT_BYTES, MAX_TOKEN_BYTES, Message, Record, Store,
     Transaction, Values, Wanted,
 };
+use crate::parts::postings::{Sift, Sifted};
 use crate::{Addr, Item, Key, Keywords, Reader, WireError, Writer};
 
-/// Kinds of message in the compact format, in the order of a dialect's names
-/// and opcodes.
-pub(crate) const KINDS: usize = 9;
-
-/// Which kind a body is. Bodies that only Mainline has do not occur.
+/// Which kind a body is, by its place among a dialect's names and opcodes.
+/// Bodies that only Mainline has do not occur; queries of the keyword index only
+/// where the dialect has opcodes for them.
 pub(crate) fn kind(body: &Body) -> usize {
     match body {
         Body::Ping => 0,
@@ -30,6 +29,8 @@ pub(crate) fn kind(body: &Body) -> usize {
         Body::Withdraw { .. } => 7,
         Body::Error(_) | Body::Announce(_) | Body::WhatIs(_) => 8,
         Body::Unknown(_) | Body::Metadata(_) => 8,
+        Body::Sift(_) => 9,
+        Body::Sifted(_) => 10,
     }
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct Format {
     /// The first byte.
     pub(crate) opening: u8,
     /// The second byte by kind.
-    pub(crate) opcodes: [u8; KINDS],
+    pub(crate) opcodes: &'static [u8],
 }
 
 fn key<D: Dialect>(w: &mut Writer, key: Key) {
@@ -67,6 +68,8 @@ pub(crate) fn encoded_len<D: Dialect>(message: &Message<D>) -> usize {
                 1 + token + 2 + records + 2 + v.nodes.len() * (key + Addr::BYTES)
             }
             Body::Error(e) => 1 + e.1.len().min(MAX_TEXT_BYTES) + 8,
+            Body::Sift(sift) => sift.encoded_len(),
+            Body::Sifted(sifted) => sifted.encoded_len(),
             _ => 0,
         }
 }
@@ -120,6 +123,8 @@ pub(crate) fn encode<D: Dialect>(format: &Format, message: &Message<D>, w: &mut 
             w.u64(error.0 as u64);
             w.short_text(&error.1);
         }
+        Body::Sift(sift) => sift.encode(w),
+        Body::Sifted(sifted) => sifted.encode(w),
         _ => {}
     }
 }
@@ -191,6 +196,8 @@ pub(crate) fn decode<D: Dialect>(
             }
             Body::Error(Box::new((code, text.into())))
         }
+        Some(9) => Body::Sift(Box::new(Sift::decode(r)?)),
+        Some(10) => Body::Sifted(Box::new(Sifted::decode(r)?)),
         _ => return Err(r.invalid("opcode", u64::from(opcode))),
     };
     Ok(Message::new(transaction, sender, read_only, body))

@@ -4,6 +4,7 @@ use core::marker::PhantomData;
 use core::ops::{Deref, DerefMut};
 
 use super::dialect::Dialect;
+use crate::parts::postings::Intersect;
 use crate::{Parameter, ParameterError, Parameters, Span};
 
 const MS: Span = Span::from_ms(1);
@@ -74,6 +75,9 @@ crate::parameters! {
         /// Whether items are also published under the words of their names;
         /// Mainline's format has no room for that.
         pub keywords: bool = false;
+        /// Where the posting lists of a query's words are put together. KAD has
+        /// its own way, which is like `path`.
+        pub intersect: Intersect = Intersect::Path;
         /// Leading bits that a key must share with a node that keeps it,
         /// unless the node is one of the closest it knows; 0 for no such rule.
         pub tolerance_bits: u32 = 0, in 0..=64;

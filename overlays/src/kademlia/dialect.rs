@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::config::{Config, Settings};
 use super::message::{Body, Message};
+use crate::parts::postings::keyword_key;
 use crate::{About, Key, Profile, Reader, WireError, Writer};
 
 /// A protocol of the Kademlia family: its defaults and its wire format. What
@@ -22,12 +23,21 @@ pub trait Dialect: Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
     /// say.
     const WANTED: Option<u16> = None;
 
+    /// Whether word searches go by the organ that all DHTs share
+    /// ([`crate::parts::postings`]), for which its messages have room.
+    const SIFTS: bool = false;
+
     /// Its parameters by default.
     fn settings() -> Settings;
 
     /// The identifier of the node with this profile.
     fn id(config: &Config<Self>, profile: &Profile) -> Key {
         profile.id.truncated(config.bits())
+    }
+
+    /// Under which key a word's records are kept.
+    fn word_key(word: &str) -> Key {
+        keyword_key(word)
     }
 
     /// Which of [`Dialect::KINDS`] a body is.

@@ -44,10 +44,14 @@ impl<D: Dialect> Node<D> {
                 self.forget(cx, RecordId { key, item, provider: from });
                 Body::Ack
             }
-            Body::Unknown(_) => error(METHOD_UNKNOWN, "Method Unknown"),
-            Body::Ack | Body::Nodes(_) | Body::Values(_) | Body::Metadata(_) | Body::Error(_) => {
-                return;
-            }
+            Body::Sift(sift) if self.sifts() => self.on_sift(cx, from, *sift),
+            Body::Unknown(_) | Body::Sift(_) => error(METHOD_UNKNOWN, "Method Unknown"),
+            Body::Ack
+            | Body::Nodes(_)
+            | Body::Values(_)
+            | Body::Metadata(_)
+            | Body::Sifted(_)
+            | Body::Error(_) => return,
         };
         let reply = self.message(message.transaction, answer);
         cx.send(from, reply);
@@ -123,7 +127,7 @@ impl<D: Dialect> Node<D> {
     }
 
     fn word_place(&self, word: &str) -> Key {
-        self.place(Key::hash(word.as_bytes()))
+        self.place(D::word_key(word))
     }
 
     /// All places where an item is published: its own, and its words'.
@@ -206,8 +210,11 @@ impl<D: Dialect> Node<D> {
 
     /// A lookup has found the closest nodes: an errand is carried out there.
     pub(super) fn arrive(&mut self, cx: &mut Context<'_, D>, lookup: &mut Lookup) {
-        let Purpose::Errand { errand, .. } = &lookup.purpose else { return };
-        let errand = errand.clone();
+        let errand = match &lookup.purpose {
+            Purpose::Errand { errand, .. } => errand.clone(),
+            Purpose::Sift(_) => return self.line_holders_up(lookup),
+            Purpose::Enter(_) | Purpose::Locate(_) | Purpose::Search(_) => return,
+        };
         if matches!(errand, Errand::Refresh(_)) {
             return;
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::contact::Contact;
 use super::dialect::Dialect;
+use crate::parts::postings::{Sift, Sifted};
 use crate::{Addr, Item, Key, Keywords, Reader, Wire, WireError, Writer};
 
 /// The most contacts in one answer.
@@ -130,6 +131,8 @@ pub enum Body {
     /// What is the item with this key, that you are said to provide? Stands
     /// for the metadata exchange between BitTorrent peers (BEP 9).
     WhatIs(Key),
+    /// What do you keep under this word? A query of the keyword index.
+    Sift(Box<Sift>),
     /// A request of a kind that this lab does not know.
     Unknown(Box<str>),
     /// Yes; done. Answers pings and stores.
@@ -140,6 +143,9 @@ pub enum Body {
     Values(Box<Values>),
     /// The item that was asked about, if it is provided here.
     Metadata(Option<Arc<Item>>),
+    /// What a query of the keyword index found. Comes unasked, too: from where
+    /// the query was passed on to.
+    Sifted(Box<Sifted>),
     /// No.
     Error(Box<(i64, Box<str>)>),
 }
@@ -156,6 +162,7 @@ impl Body {
                 | Self::Store(_)
                 | Self::Announce(_)
                 | Self::Withdraw { .. }
+                | Self::Sift(_)
                 | Self::Unknown(_)
         )
     }
@@ -164,7 +171,12 @@ impl Body {
     pub fn is_reply(&self) -> bool {
         matches!(
             self,
-            Self::Ack | Self::Nodes(_) | Self::Values(_) | Self::Metadata(_) | Self::Error(_)
+            Self::Ack
+                | Self::Nodes(_)
+                | Self::Values(_)
+                | Self::Metadata(_)
+                | Self::Sifted(_)
+                | Self::Error(_)
         )
     }
 }

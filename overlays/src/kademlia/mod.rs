@@ -39,6 +39,7 @@ pub mod message;
 mod paper;
 mod records;
 mod shortlist;
+mod sifting;
 mod table;
 mod token;
 mod upkeep;
@@ -58,6 +59,7 @@ pub use dialect::Dialect;
 pub use message::Message;
 pub use paper::{Kademlia, Paper};
 
+use crate::parts::postings::{KeywordHost as _, KeywordWork};
 use crate::{
     About, Addr, Census, Cx, Footprint, Item, Key, Machine, OpId, Outcome, Overlay, Profile, Query,
     Reason, Rng, SearchPower, Target, Time,
@@ -83,6 +85,8 @@ pub struct Node<D: Dialect> {
     /// What the user shares, by the key it is published under.
     shares: BTreeMap<Key, Share>,
     work: Work,
+    /// What is under way for the keyword index, once there was anything.
+    keywords: Option<Box<KeywordWork>>,
 }
 
 /// An item that the user shares.
@@ -115,6 +119,8 @@ pub enum Timer {
     Request(u32),
     /// Time to refresh, renew and expire.
     Upkeep,
+    /// Has this keyword search been answered?
+    Keywords(u32),
 }
 
 /// Whole seconds since the start: fine enough for buckets and records.
@@ -196,6 +202,7 @@ impl<D: Dialect> Machine for Node<D> {
         match timer {
             Timer::Request(number) => self.on_request_timer(cx, number),
             Timer::Upkeep => self.on_upkeep_timer(cx),
+            Timer::Keywords(ticket) => self.on_keywords_overdue(cx, ticket),
         }
         self.run_jobs(cx);
     }
@@ -223,6 +230,7 @@ impl<D: Dialect> Overlay for Node<D> {
             records: Records::default(),
             shares: BTreeMap::new(),
             work: Work::default(),
+            keywords: None,
         }
     }
 
@@ -257,8 +265,16 @@ impl<D: Dialect> Overlay for Node<D> {
         if !self.is_member() {
             return cx.finish(op, Outcome::Failed(Reason::NotJoined));
         }
-        if matches!(&query.target, Target::Keywords(words) if words.is_empty()) {
-            return cx.finish(op, Outcome::NotFound);
+        match &query.target {
+            Target::Keywords(words) if words.is_empty() => {
+                return cx.finish(op, Outcome::NotFound);
+            }
+            Target::Keywords(words) if self.sifts() => {
+                let way = self.config.intersect;
+                self.search_words(cx, op, words, query.limit, way);
+                return self.run_jobs(cx);
+            }
+            Target::Keywords(_) | Target::Exact(_) => {}
         }
         self.seek(cx, op, place, query, None);
         self.run_jobs(cx);
@@ -280,6 +296,7 @@ impl<D: Dialect> Overlay for Node<D> {
         let heap = self.table.heap_bytes()
             + self.records.heap_bytes()
             + self.work.heap_bytes()
+            + self.keywords.as_ref().map_or(0, |work| work.bytes())
             + self.shares.len() * (size_of::<Key>() + size_of::<Share>());
         Footprint {
             routing_entries: known.len() as u64,

@@ -14,7 +14,7 @@ pub type Kademlia = Node<Paper>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paper {}
 
-const FORMAT: Format = Format { opening: 1, opcodes: [0, 1, 2, 3, 4, 5, 6, 7, 8] };
+const FORMAT: Format = Format { opening: 1, opcodes: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10] };
 
 impl Dialect for Paper {
     const ABOUT: About = About {
@@ -31,8 +31,20 @@ impl Dialect for Paper {
         },
         caveat: "Storage is routing state; each record is kept k times on top of it. A constant of about 2k messages for asking and storing at the k closest nodes hides the log n of an insert in small networks, and with buckets of 20 most searches take one or two hops until there are very many peers.",
     };
-    const KINDS: &'static [&'static str] =
-        &["Ping", "Ack", "FindNode", "Nodes", "FindValue", "Values", "Store", "Withdraw", "Error"];
+    const KINDS: &'static [&'static str] = &[
+        "Ping",
+        "Ack",
+        "FindNode",
+        "Nodes",
+        "FindValue",
+        "Values",
+        "Store",
+        "Withdraw",
+        "Error",
+        "Sift",
+        "Sifted",
+    ];
+    const SIFTS: bool = true;
 
     fn settings() -> Settings {
         Settings::default()

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::config::Settings;
 use super::message::Record;
-use crate::{Addr, Item, Key, Keywords};
+use crate::parts::postings::List;
+use crate::{Addr, Hit, Item, Key, Keywords};
 
 /// What tells one record from another: the key it is stored under, the top
 /// bits of the item's own key (several items share a keyword), and the
@@ -128,6 +129,18 @@ impl Records {
         let skip = if all.len() > limit { start as usize % all.len() } else { 0 };
         let picked = all.iter().cycle().skip(skip).take(limit.min(all.len()));
         picked.map(|(id, kept)| Record { item: kept.item.clone(), provider: id.provider }).collect()
+    }
+
+    /// The posting list under `key`: all live records that name their items.
+    pub(super) fn list(&self, key: Key, now_s: u32, settings: &Settings) -> List<Vec<Hit>> {
+        let live = self.under(key).filter(|(_, kept)| kept.expires_s > now_s);
+        let hit = |(id, kept): (&RecordId, &Kept)| {
+            let item = kept.item.clone()?;
+            Some(Hit { item, provider: id.provider })
+        };
+        // It is hot while it is full: records expire, and are announced anew.
+        let is_hot = self.count_under(key) >= settings.max_providers;
+        List { hits: live.filter_map(hit).collect(), is_hot }
     }
 
     /// Forgets a record; says whether it was there.

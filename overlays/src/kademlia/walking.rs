@@ -9,6 +9,7 @@ use super::message::{Body, Message, Record, Store, Transaction, Values, Wanted};
 use super::shortlist::Shortlist;
 use super::work::{Errand, Lookup, Part, Pending, Purpose, Search};
 use super::{Context, Node, Timer, seconds};
+use crate::parts::postings::KeywordHost as _;
 use crate::{Addr, Hit, Item, Key, OpId, Outcome, Query, Reason, Target};
 use smallvec::SmallVec;
 
@@ -111,6 +112,7 @@ impl<D: Dialect> Node<D> {
             }
         }
         self.verify(cx, &mut lookup);
+        self.ask_holder(cx, &mut lookup);
         if lookup.walking || lookup.open > 0 {
             self.work.put_lookup(lookup);
         } else {
@@ -162,7 +164,15 @@ impl<D: Dialect> Node<D> {
         let nameless = matches!(message.body, Body::Error(_));
         let asked =
             |p: &Pending| p.to.addr == from && (!p.known || nameless || p.to.id == sender.id);
-        let Some(pending) = number.and_then(|n| self.work.take_pending(n, asked)) else { return };
+        let Some(pending) = number.and_then(|n| self.work.take_pending(n, asked)) else {
+            // What a query found that was passed on comes from somebody else.
+            if let Body::Sifted(sifted) = message.body
+                && self.sifts()
+            {
+                self.on_sifted(cx, *sifted);
+            }
+            return;
+        };
         if !nameless && !matches!(pending.part, Part::Verify(_)) {
             self.see(cx, sender, true, message.read_only);
         }
@@ -190,6 +200,10 @@ impl<D: Dialect> Node<D> {
             (_, body) => {
                 lookup.open -= 1;
                 lookup.delivered += usize::from(body == Body::Ack);
+                if let Purpose::Sift(sifting) = &mut lookup.purpose {
+                    sifting.on_reply(body);
+                    return self.go_on(cx, lookup);
+                }
                 match body {
                     Body::Metadata(Some(item)) => {
                         let record = Record { item: Some(item), provider: from };
@@ -322,6 +336,7 @@ impl<D: Dialect> Node<D> {
             Purpose::Enter(op) => self.entry_failed(cx, op, reason),
             Purpose::Locate(op) => cx.finish(op, Outcome::Failed(reason)),
             Purpose::Search(search) => cx.finish(search.op, Outcome::Failed(reason)),
+            Purpose::Sift(sifting) => self.sifting_over(cx, *sifting),
             Purpose::Errand { job, .. } => self.work.errand_over(job, false),
         }
     }
@@ -349,6 +364,7 @@ impl<D: Dialect> Node<D> {
                 }
                 cx.finish_search(search.op, search.hits);
             }
+            Purpose::Sift(sifting) => self.sifting_over(cx, *sifting),
             Purpose::Errand { job, errand } => {
                 let done = match errand {
                     Errand::Refresh(_) => answered,

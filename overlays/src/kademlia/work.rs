@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::contact::Contact;
 use super::message::Body;
 use super::shortlist::Shortlist;
+use super::sifting::Sifting;
 use crate::{Addr, Hit, Item, Key, OpId, Query};
 
 /// What a job wants done at one key.
@@ -90,6 +91,8 @@ pub(super) enum Purpose {
     Locate(OpId),
     /// To find values.
     Search(Box<Search>),
+    /// To take a query of the keyword index to who keeps its word's list.
+    Sift(Box<Sifting>),
     /// For a job.
     Errand {
         /// Which.

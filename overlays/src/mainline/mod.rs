@@ -119,6 +119,7 @@ impl Dialect for Krpc {
             Body::Announce(_) => 6,
             Body::Error(_) => 7,
             Body::Unknown(_) | Body::Store(_) | Body::Withdraw { .. } => 8,
+            Body::Sift(_) | Body::Sifted(_) => 8,
             Body::WhatIs(_) => 9,
             Body::Metadata(_) => 10,
         }

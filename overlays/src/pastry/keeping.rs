@@ -9,7 +9,7 @@ use super::message::{Errand, MAX_RECORD_BYTES, MAX_RECORDS, Message, Placed, Ver
 use super::records::Store;
 use super::request::{Client, Request, What};
 use super::{Context, Pastry, Phase, Timer};
-use crate::parts::postings::{KeywordHost as _, KeywordWork, Posting};
+use crate::parts::postings::{KeywordWork, Posting, PostingHost as _};
 use crate::{Addr, Hit, Item, Key, Note, OpId, Outcome, Span, Time};
 
 /// Items of a batch that are on their way at a time.

@@ -4,19 +4,14 @@ use super::keeping::errand_for;
 use super::message::{Errand, Message};
 use super::request::{Client, Requests, What};
 use super::{Context, Pastry, Timer};
-use crate::parts::postings::{KeywordHost, KeywordWork, List, Posting, Sift, Sifted, Way};
+use crate::parts::postings::{
+    KeywordHost, KeywordWork, List, Posting, PostingHost, Sift, Sifted, Way,
+};
 use crate::{Addr, Cause, Hit, Key, OpId};
 
 impl KeywordHost for Pastry {
     fn keyword_work(&mut self) -> &mut KeywordWork {
         self.holdings.get_or_insert_default().keywords.get_or_insert_default()
-    }
-
-    fn posting_list(&self, list: Key) -> List<Vec<Hit>> {
-        match &self.holdings {
-            Some(h) => h.store.list(list, self.config.max_postings),
-            None => List { hits: Vec::new(), is_hot: false },
-        }
     }
 
     fn send_sift(&mut self, cx: &mut Context<'_>, sift: Sift, is_own: bool) {
@@ -32,6 +27,23 @@ impl KeywordHost for Pastry {
         self.route(cx, Message::Route { request, origin, key, ttl, ack: false, errand });
     }
 
+    fn guard_keywords(&mut self, cx: &mut Context<'_>, ticket: u32, words: usize) {
+        // The query may go by every word before it is answered, and each way
+        // may have to be gone again.
+        let tries = u64::from(self.config.retries) + 1;
+        let patience = self.config.lookup_timeout * (words as u64 * tries);
+        cx.on_behalf_of(Cause::UPKEEP).wake(patience, Timer::Keywords(ticket));
+    }
+}
+
+impl PostingHost for Pastry {
+    fn posting_list(&self, list: Key) -> List<Vec<Hit>> {
+        match &self.holdings {
+            Some(h) => h.store.list(list, self.config.max_postings),
+            None => List { hits: Vec::new(), is_hot: false },
+        }
+    }
+
     fn send_sifted(&mut self, cx: &mut Context<'_>, asker: Addr, sifted: Sifted) {
         cx.send(asker, Message::Sifted(Box::new(sifted)));
     }
@@ -40,14 +52,6 @@ impl KeywordHost for Pastry {
         let word = posting.word;
         let (key, errand) = errand_for(posting, stores);
         self.ask(cx, key, Client::Record { op, word }, Some(errand));
-    }
-
-    fn guard_keywords(&mut self, cx: &mut Context<'_>, ticket: u32, words: usize) {
-        // The query may go by every word before it is answered, and each way
-        // may have to be gone again.
-        let tries = u64::from(self.config.retries) + 1;
-        let patience = self.config.lookup_timeout * (words as u64 * tries);
-        cx.on_behalf_of(Cause::UPKEEP).wake(patience, Timer::Keywords(ticket));
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::contact::Contact;
 use super::message::{Errand, Message, Placed, Verdict};
 use super::{Context, Pastry, Phase, Timer};
-use crate::parts::postings::KeywordHost as _;
+use crate::parts::postings::{KeywordHost as _, PostingHost as _};
 use crate::{Cause, Hit, Key, OpId, Outcome, Reason};
 
 /// Who wants to know how a request ends.

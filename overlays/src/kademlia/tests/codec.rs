@@ -7,7 +7,33 @@ use proptest::prelude::*;
 use super::super::message::{Body, Message, Record, Store, Transaction, Values, Wanted};
 use super::super::paper::Paper;
 use crate::kademlia::Contact;
-use crate::{Addr, Item, Key, Keywords, Wire};
+use crate::parts::postings::{Sift, Sifted, Way};
+use crate::{Addr, Hit, Item, Key, Keywords, Wire};
+
+fn any_query() -> impl Strategy<Value = Body> {
+    let key = any::<[u8; 20]>().prop_map(Key::from_bytes);
+    let addr = any::<[u8; 6]>().prop_map(Addr::from_bytes);
+    let hit = ("[a-z ]{0,20}", any::<u64>(), addr.clone())
+        .prop_map(|(name, n, provider)| Hit { item: Arc::new(Item::new(&name, n)), provider });
+    let hits = proptest::collection::vec(hit, 0..6);
+    let place = proptest::option::of((key, addr.clone()));
+    let list = place.clone().prop_map(|after| Way::List { after });
+    let path = (any::<u32>(), hits.clone(), 1..=100_u16)
+        .prop_map(|(seen, found, limit)| Way::Path { seen, found, limit });
+    let words = "[a-z]{1,9}( [a-z]{1,9}){0,4}";
+    let sift = (addr, any::<u32>(), words, any::<u8>(), prop_oneof![list, path]).prop_map(
+        |(asker, ticket, words, word, way)| {
+            let words = Arc::new(Keywords::of(&words));
+            let word = word % words.words().len() as u8;
+            Body::Sift(Box::new(Sift { asker, ticket, words, word, way }))
+        },
+    );
+    let sifted =
+        (any::<(u32, u8, bool)>(), hits, place).prop_map(|((ticket, word, is_hot), hits, next)| {
+            Body::Sifted(Box::new(Sifted { ticket, word, hits, next, is_hot }))
+        });
+    prop_oneof![sift, sifted]
+}
 
 fn any_body() -> impl Strategy<Value = Body> {
     let key = any::<[u8; 20]>().prop_map(Key::from_bytes);
@@ -36,6 +62,7 @@ fn any_body() -> impl Strategy<Value = Body> {
         }),
         (key, any::<u32>()).prop_map(|(key, item)| Body::Withdraw { key, item }),
         (any::<i64>(), "[a-z ]{0,40}").prop_map(|(c, t)| Body::Error(Box::new((c, t.into())))),
+        any_query(),
     ]
 }
 

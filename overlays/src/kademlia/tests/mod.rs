@@ -1,7 +1,9 @@
 //! Tests of the core on its own: the table, a lookup's shortlist, the records,
 //! and one node among fabricated messages.
 
+mod bench;
 mod codec;
+mod keywords;
 mod protocol;
 mod records;
 mod shortlist;

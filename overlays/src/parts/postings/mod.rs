@@ -34,7 +34,7 @@ mod sift;
 #[cfg(test)]
 mod tests;
 
-pub use host::{KeywordHost, KeywordWork};
+pub use host::{KeywordHost, KeywordWork, PostingHost};
 pub use posting::{HotLists, Posting, WHOLE, keyword_key};
 pub use publications::Publications;
 pub use searches::{Ended, Progress, Searches};
