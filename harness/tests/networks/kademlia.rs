@@ -219,20 +219,23 @@ fn joined_equals_settled<D: Dialect>(nodes: u32) {
 
 #[test]
 fn kademlia_joined_equals_settled() {
-    joined_equals_settled::<Paper>(64);
-    joined_equals_settled::<Paper>(400);
+    for nodes in [64, 256, 1024] {
+        joined_equals_settled::<Paper>(nodes);
+    }
 }
 
 #[test]
 fn mainline_joined_equals_settled() {
-    joined_equals_settled::<Krpc>(64);
-    joined_equals_settled::<Krpc>(1024);
+    for nodes in [64, 256, 1024] {
+        joined_equals_settled::<Krpc>(nodes);
+    }
 }
 
 #[test]
 fn kad_joined_equals_settled() {
-    joined_equals_settled::<Emule>(64);
-    joined_equals_settled::<Emule>(400);
+    for nodes in [64, 256, 1024] {
+        joined_equals_settled::<Emule>(nodes);
+    }
 }
 
 /// §2.3: STORE goes to the k closest.
