@@ -1,4 +1,5 @@
-//! CAN over networks: the figures of its paper, and networks that heal.
+//! CAN over networks: the figures of its paper, networks that heal, and the laws.
 
 mod figures;
 mod hardship;
+mod laws;
