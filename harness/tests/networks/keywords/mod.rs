@@ -4,22 +4,25 @@ use harness::registry::{self, Assignment};
 
 /// Tries all laws with these settings on every overlay that has them.
 fn keep_the_laws(set: &[(&str, &str)]) {
-    let mut tried = 0;
+    let mut tried = Vec::new();
     for entry in registry::all() {
         let set: Vec<Assignment> = set
             .iter()
             .map(|(name, value)| Assignment { name: (*name).into(), value: (*value).into() })
             .collect();
-        let Ok(power) = entry.search_power(&set) else { continue };
-        assert!(power.keywords, "{} has its index on", entry.about().name);
+        // Mainline has the parameters of its family, and no room for words.
+        if !entry.search_power(&set).is_ok_and(|power| power.keywords) {
+            continue;
+        }
         let reports = entry.laws(&set, &[1, 2]).expect("the parameters were just read");
         for report in reports {
             println!("{:<12}{report}", entry.about().name);
             assert!(!report.is_broken(), "{}: {report}", entry.about().name);
         }
-        tried += 1;
+        tried.push(entry.about().name);
     }
-    assert!(tried > 0, "some overlay takes {set:?}");
+    tried.sort_unstable();
+    assert_eq!(tried, ["can", "chord", "kad", "kademlia", "pastry"], "{set:?}");
 }
 
 #[test]
