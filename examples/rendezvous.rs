@@ -577,8 +577,11 @@ impl Rendezvous {
 
     fn on_stored(&mut self, cx: &mut Context<'_>, from: Addr, tag: u32, key: Key) {
         let is_owner = self.owner_of(&key) == from;
+        // A request is also answered by who passed the record on, so only an
+        // answer to a placement proves that it is kept.
         if let Some(share) = self.shares.get_mut(&key)
             && is_owner
+            && tag == 0
         {
             share.kept_by = Some(from);
         }
@@ -702,6 +705,10 @@ impl Machine for Rendezvous {
                     // The sender does not know the owner yet. Weights only
                     // grow on the way, so this cannot go round in circles.
                     cx.send(owner, Message::Store { tag: 0, hit });
+                    if tag == 0 {
+                        // That owner may be dead: the sender shall ask again.
+                        return;
+                    }
                 } else if !self.keep(hit) {
                     return;
                 }

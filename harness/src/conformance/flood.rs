@@ -1,9 +1,9 @@
 //! Law: strangers do no harm.
 
-use overlays::{Addr, Outcome, Overlay, Query, Span, Transport, Wire};
+use overlays::{Addr, Outcome, Overlay, Span, Transport, Wire};
 
 use super::codec;
-use super::lab::{Lab, judge, own_item};
+use super::lab::{Lab, new_items_are_found};
 use super::{Findings, Trial};
 use crate::workload::draw;
 
@@ -95,18 +95,5 @@ fn answers<O: Overlay>(trial: &Trial<O>, lab: &mut Lab<O>, findings: &mut Findin
     let found = lab.search(&questions);
     let kept = found.iter().filter(|a| matches!(a.outcome, Some(Outcome::Found(_)))).count();
     findings.figure("recall of older items", kept as f64 / questions.len().max(1) as f64);
-    let mut questions = Vec::new();
-    for peer in lab.joined.clone() {
-        let item = own_item(peer, 9);
-        let outcome = lab.insert(peer, &item);
-        findings.demand(outcome == Some(Outcome::Done), || {
-            format!("n{peer} inserts after the flood: {outcome:?}")
-        });
-        let askers = lab.joined.iter().filter(|&&asker| asker != peer);
-        questions.extend(askers.map(|&asker| (asker, Query::exact(item.key()))));
-    }
-    lab.drain();
-    let answers = lab.search(&questions);
-    let recall = judge(trial, findings, "after the flood", &questions, &answers);
-    findings.figure("recall afterwards", recall);
+    new_items_are_found(trial, lab, findings, "after the flood");
 }

@@ -19,6 +19,8 @@ const REST_CHECK: Span = Span::from_s(30);
 const REST_LIMIT: Span = Span::from_s(2 * 3600);
 /// How long an operation may take before it counts as never ending.
 pub const OPERATION_LIMIT: Span = Span::from_s(3600);
+/// The number of the item that a peer inserts after hard times.
+const NEW: u32 = 9;
 /// How many members a newcomer is told of.
 const CONTACTS: usize = 3;
 
@@ -370,6 +372,14 @@ impl Answer {
     }
 }
 
+/// The fraction of what was wanted that these answers found.
+pub fn recall(answers: &[Answer]) -> f64 {
+    let verdicts = || answers.iter().filter_map(|answer| answer.verdict);
+    let wanted: u64 = verdicts().map(|v| v.wanted).sum();
+    let found: u64 = verdicts().map(|v| v.found).sum();
+    if wanted == 0 { 1.0 } else { found as f64 / wanted as f64 }
+}
+
 /// Demands that `questions` were answered truly and with the recall that the
 /// overlay owes, and returns that recall.
 pub fn judge<O: Overlay>(
@@ -406,6 +416,33 @@ pub fn judge<O: Overlay>(
         ));
     }
     recall
+}
+
+/// Demands that every member can insert something new, and that all others find
+/// it.
+pub fn new_items_are_found<O: Overlay>(
+    trial: &Trial<O>,
+    lab: &mut Lab<O>,
+    findings: &mut Findings,
+    when: &str,
+) {
+    if !O::search_power(&trial.config).exact {
+        return;
+    }
+    let mut questions = Vec::new();
+    for peer in lab.joined.clone() {
+        let item = own_item(peer, NEW);
+        let outcome = lab.insert(peer, &item);
+        findings.demand(outcome == Some(Outcome::Done), || {
+            format!("n{peer} inserts {when}: {outcome:?}")
+        });
+        let askers = lab.joined.iter().filter(|&&asker| asker != peer);
+        questions.extend(askers.map(|&asker| (asker, Query::exact(item.key()))));
+    }
+    lab.drain();
+    let answers = lab.search(&questions);
+    let recall = judge(trial, findings, when, &questions, &answers);
+    findings.figure("recall afterwards", recall);
 }
 
 /// The `number`th item that only `peer` shares. All of them have the word

@@ -9,6 +9,7 @@ mod codec;
 mod endings;
 mod findings;
 mod flood;
+mod hardship;
 mod items;
 mod joins;
 mod lab;
@@ -163,6 +164,43 @@ fn laws_on_verbs<O: Overlay>() -> Vec<Law<O>> {
     ]
 }
 
+/// The laws on hard times.
+fn laws_on_hardship<O: Overlay>() -> Vec<Law<O>> {
+    let law = |name, says, trial| Law { name, says, trial };
+    vec![
+        law(
+            "deaths-are-survived",
+            "after 30 % have died at once the others converge and find what is inserted from then \
+             on, and the last one left is a network that a newcomer can join",
+            hardship::deaths,
+        ),
+        law(
+            "loss-is-borne",
+            "under 5 % loss peers get in, every operation ends, searches find most of what there \
+             is and name nobody who does not share it",
+            hardship::loss,
+        ),
+        law(
+            "partitions-heal",
+            "the halves of a network that was cut in two for five minutes become one again, by \
+             themselves or through one newcomer, and everyone finds what anyone inserts",
+            hardship::partition,
+        ),
+        law(
+            "twins-do-no-harm",
+            "when two peers with one identifier join at the same moment, the others go on finding \
+             nearly all that they share",
+            hardship::twins,
+        ),
+        law(
+            "busy-peers-do-no-harm",
+            "while one peer asks for a thousand things within seconds, each of those ends, no \
+             memory fills, and the others find what they seek",
+            hardship::busy,
+        ),
+    ]
+}
+
 /// The laws on whole runs, on the wire format and on strangers.
 fn laws_on_runs<O: Overlay>() -> Vec<Law<O>> {
     let law = |name, says, trial| Law { name, says, trial };
@@ -213,21 +251,26 @@ fn laws_on_runs<O: Overlay>() -> Vec<Law<O>> {
     ]
 }
 
+/// All laws, in the order of reports.
+fn all<O: Overlay>() -> impl Iterator<Item = Law<O>> {
+    laws_on_verbs().into_iter().chain(laws_on_hardship()).chain(laws_on_runs())
+}
+
 /// The names of all laws, in the order of reports.
 pub fn names<O: Overlay>() -> impl Iterator<Item = &'static str> {
-    laws_on_verbs::<O>().into_iter().chain(laws_on_runs()).map(|law| law.name)
+    all::<O>().map(|law| law.name)
 }
 
 /// Tries the law called `name` alone; `None` when there is none of that name.
 pub fn try_one<O: Overlay>(name: &str, config: &Arc<O::Config>, seed: u64) -> Option<LawReport> {
-    let law = laws_on_verbs::<O>().into_iter().chain(laws_on_runs()).find(|l| l.name == name)?;
+    let law = all::<O>().find(|l| l.name == name)?;
     Some(try_law(&law, &Trial { config: Arc::clone(config), seed }))
 }
 
 /// Tries every law on overlay `O` with every seed.
 pub fn check<O: Overlay>(config: &Arc<O::Config>, seeds: &[u64]) -> Vec<LawReport> {
     let mut reports = Vec::new();
-    for law in laws_on_verbs::<O>().into_iter().chain(laws_on_runs()) {
+    for law in all::<O>() {
         for &seed in seeds {
             reports.push(try_law(&law, &Trial { config: Arc::clone(config), seed }));
         }
