@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use super::greeting::{GREETING_BYTES, Seed, greeting};
 use super::message::{
     Bandwidth, Callback, Listing, MAX_LIST, MAX_RESULTS, Message, NodeEntry, NodeList, Results,
 };
@@ -37,6 +38,8 @@ mod bare {
     pub const REFUSAL: u8 = 0x29;
     /// Not a datagram, but as bare: the ping on a stream.
     pub const ALIVE: u8 = 0x50;
+    /// How a stream begins.
+    pub const GREETING: u8 = 0xfa;
 }
 
 /// The types of packets.
@@ -325,12 +328,15 @@ fn write_nodes(w: &mut Writer, nodes: &NodeList) {
 
 impl Message {
     /// The first byte of those that are no packets.
-    const fn first_byte(&self) -> Option<u8> {
+    fn first_byte(&self) -> Option<u8> {
         match self {
             Self::Ping { .. } => Some(bare::PING),
             Self::Pong { .. } => Some(bare::PONG),
             Self::Refusal { .. } => Some(bare::REFUSAL),
             Self::Alive => Some(bare::ALIVE),
+            Self::Greeting => Some(bare::GREETING),
+            Self::Greeted { seed } => Some(seed.answer()[0]),
+            Self::NetworkName { seed } => Some(seed.name()[0]),
             _ => None,
         }
     }
@@ -342,6 +348,9 @@ impl Message {
             | Self::Pong { .. }
             | Self::Refusal { .. }
             | Self::Alive
+            | Self::Greeting
+            | Self::Greeted { .. }
+            | Self::NetworkName { .. }
             | Self::Nodes(_) => kind::NODES,
             Self::ListRequest => kind::LIST_REQUEST,
             Self::Refused(_) => kind::REFUSED,
@@ -372,6 +381,10 @@ impl Message {
             Self::Pong { .. } => 4 + 5 + NETWORK.len() + 1,
             Self::Refusal { .. } | Self::Give { .. } => 4,
             Self::ListRequest | Self::Unregister | Self::Promote | Self::Alive => 0,
+            // The first byte is counted apart.
+            Self::Greeting => GREETING_BYTES - 1,
+            Self::Greeted { .. } => Seed::ANSWER_BYTES - 1,
+            Self::NetworkName { .. } => Seed::NAME_BYTES - 1,
             Self::Nodes(nodes) | Self::Refused(nodes) | Self::Move(nodes) => {
                 nodes.len() * ENTRY_BYTES
             }
@@ -411,6 +424,9 @@ impl Message {
             }
             Self::Refusal { tag } => w.u32(*tag),
             Self::ListRequest | Self::Unregister | Self::Promote | Self::Alive => {}
+            Self::Greeting => w.bytes(&greeting()[1..]),
+            Self::Greeted { seed } => w.bytes(&seed.answer()[1..]),
+            Self::NetworkName { seed } => w.bytes(&seed.name()[1..]),
             Self::Nodes(nodes) | Self::Refused(nodes) | Self::Move(nodes) => write_nodes(w, nodes),
             Self::Register { load }
             | Self::Link { load }
@@ -451,9 +467,33 @@ impl Message {
         }
     }
 
+    /// Reads what a stream begins with, if this is that.
+    fn decode_begin(first: u8, r: &mut Reader<'_>) -> Result<Option<Self>, WireError> {
+        let len = match first {
+            bare::GREETING => GREETING_BYTES,
+            _ => match Seed::begins(first) {
+                Some(len) => len,
+                None => return Ok(None),
+            },
+        };
+        let mut bytes = vec![first];
+        bytes.extend_from_slice(r.take(len - 1, "greeting")?);
+        let begin = if bytes == greeting() {
+            Some(Self::Greeting)
+        } else if let Some(seed) = Seed::of_answer(&bytes) {
+            Some(Self::Greeted { seed })
+        } else {
+            Seed::of_name(&bytes).map(|seed| Self::NetworkName { seed })
+        };
+        begin.map(Some).ok_or_else(|| r.invalid("greeting", u64::from(first)))
+    }
+
     fn decode_bare(first: u8, r: &mut Reader<'_>) -> Result<Self, WireError> {
         if first == bare::ALIVE {
             return Ok(Self::Alive);
+        }
+        if let Some(begin) = Self::decode_begin(first, r)? {
+            return Ok(begin);
         }
         let tag = r.u32()?;
         let (message, fixed) = match first {
@@ -557,6 +597,9 @@ impl Wire for Message {
         "query-result",
         "promote",
         "alive",
+        "greeting",
+        "greeted",
+        "network-name",
     ];
 
     const MAX_BYTES: usize = 5 + MAX_BODY;
@@ -589,6 +632,9 @@ impl Wire for Message {
             Self::QueryResult { .. } => 23,
             Self::Promote => 24,
             Self::Alive => 25,
+            Self::Greeting => 26,
+            Self::Greeted { .. } => 27,
+            Self::NetworkName { .. } => 28,
         }
     }
 
@@ -597,6 +643,7 @@ impl Wire for Message {
             self,
             Self::Pong { .. }
                 | Self::Refusal { .. }
+                | Self::Greeted { .. }
                 | Self::Nodes(_)
                 | Self::Refused(_)
                 | Self::Result { .. }

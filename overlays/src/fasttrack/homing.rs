@@ -11,7 +11,7 @@ use rand::seq::SliceRandom as _;
 
 use super::message::{Message, NodeList};
 use super::peer::{Context, Peer};
-use super::{Timer, watch};
+use super::{Seed, Timer, watch};
 use crate::seam::{Addr, Cause, Note, OpId, Outcome, Reason, Span, Time};
 
 /// A join that has not ended.
@@ -41,6 +41,8 @@ enum Stage {
     /// A candidate was asked to take this node.
     Asking {
         candidate: Addr,
+        /// Whether it has answered the greeting and was told who asks.
+        told: bool,
         /// Those that come next, the nearest last.
         others: Vec<Addr>,
     },
@@ -185,17 +187,28 @@ impl Peer {
         let Some(candidate) = others.pop() else { return self.probe_next(cx) };
         self.attempt = self.attempt.wrapping_add(1);
         let Some(homing) = &mut self.homing else { return };
-        homing.stage = Stage::Asking { candidate, others };
-        let (addr, bandwidth, firewalled) = (cx.me(), self.bandwidth, self.firewalled);
-        cx.send(candidate, Message::UserInfo { addr, bandwidth, firewalled });
+        homing.stage = Stage::Asking { candidate, told: false, others };
+        cx.send(candidate, Message::Greeting);
         watch(cx, self.config.answer_timeout, Timer::Homing(self.attempt));
+    }
+
+    /// The candidate has answered the greeting: it is told who asks.
+    pub(super) fn on_greeted(&mut self, cx: &mut Context<'_>, from: Addr, seed: Seed) {
+        let Some(homing) = &mut self.homing else { return };
+        let Stage::Asking { candidate, told, .. } = &mut homing.stage else { return };
+        if *candidate == from && !*told {
+            *told = true;
+            let (addr, bandwidth, firewalled) = (cx.me(), self.bandwidth, self.firewalled);
+            cx.send(from, Message::NetworkName { seed });
+            cx.send(from, Message::UserInfo { addr, bandwidth, firewalled });
+        }
     }
 
     /// The supernode that was asked says no, or is gone.
     pub(super) fn on_not_taken(&mut self, cx: &mut Context<'_>, from: Addr) {
         let Some(homing) = &mut self.homing else { return };
         match &mut homing.stage {
-            Stage::Asking { candidate, others } if *candidate == from => {
+            Stage::Asking { candidate, others, .. } if *candidate == from => {
                 let others = mem::take(others);
                 self.ask_next(cx, others);
             }
@@ -328,7 +341,7 @@ impl Peer {
                 watch(cx, self.config.probe_timeout, Timer::Homing(attempt));
             }
             Stage::Probing { .. } => self.probe_next(cx),
-            Stage::Asking { candidate, others } => {
+            Stage::Asking { candidate, others, .. } => {
                 cx.close(*candidate);
                 let others = mem::take(others);
                 self.ask_next(cx, others);

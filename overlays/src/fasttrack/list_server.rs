@@ -83,7 +83,7 @@ impl ListServer {
             }
             Message::Register { load } => self.register(cx, from, *load),
             Message::Unregister => self.forget(cx, from),
-            Message::UserInfo { .. } | Message::Link { .. } => {
+            Message::Greeting | Message::UserInfo { .. } | Message::Link { .. } => {
                 let list = self.list(cx, from);
                 cx.send(from, Message::Refused(list));
             }

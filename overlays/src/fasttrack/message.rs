@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Seed;
 use crate::seam::{Addr, Hit, Item, Query};
 
 /// The most entries of a list of supernodes in a message.
@@ -141,6 +142,20 @@ pub enum Message {
     },
     /// A supernode to a list server: I no longer am one.
     Unregister,
+    /// A node that opens a stream to a supernode: my seed, and the cipher that
+    /// I ask for.
+    Greeting,
+    /// The supernode's answer: its seed and the network's name.
+    Greeted {
+        /// The seed that it has chosen.
+        seed: Seed,
+    },
+    /// The node's answer to that: the network's name, enciphered with both
+    /// seeds.
+    NetworkName {
+        /// The supernode's seed.
+        seed: Seed,
+    },
     /// An ordinary node to a supernode: take me (0x02).
     UserInfo {
         /// Where others reach it.

@@ -291,7 +291,8 @@ impl Peer {
                 // the transfer's.
                 self.close_unless_known(cx, from);
             }
-            Message::UserInfo { .. } if self.supernode.is_none() => {
+            Message::Greeted { seed } => self.on_greeted(cx, from, seed),
+            Message::Greeting | Message::UserInfo { .. } if self.supernode.is_none() => {
                 let list = self.list_for_others(cx);
                 cx.send(from, Message::Refused(list));
             }

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 
 use super::links::Links;
 use super::message::{Bandwidth, Callback, Listing, Message, NodeEntry, NodeList, Results};
 use super::peer::Context;
 use super::queries::{Asker, Own, Queries};
-use super::{Blueprint, Config, Place, Timer};
+use super::{Blueprint, Config, Place, Seed, Timer};
 use crate::napster::Index;
 use crate::seam::{Addr, Cause, Hit, Item, Key, Note, Query, Time};
 
@@ -96,6 +97,10 @@ impl Supernode {
         message: Message,
     ) {
         match message {
+            Message::Greeting => {
+                let seed = Seed::new(cx.rng().random_range(0..Seed::COUNT));
+                cx.send(from, Message::Greeted { seed });
+            }
             Message::UserInfo { bandwidth, firewalled, .. } => {
                 self.take(cx, known, from, bandwidth, firewalled);
             }

@@ -67,7 +67,9 @@ impl Lab {
         }
         for peer in lab.peers() {
             lab.ask(peer, &Request::Join(vec![Addr::from_index(0)]));
-            lab.run(if peer == 1 { Span::from_s(10) } else { Span::from_ms(200) });
+            // Slowly enough that those whom a split sends away, which takes them
+            // a second or two, have arrived before the next split is due.
+            lab.run(if peer == 1 { Span::from_s(10) } else { Span::from_s(1) });
         }
         lab.rest();
         lab

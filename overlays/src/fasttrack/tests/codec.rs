@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::fasttrack::{Callback, Listing, Results};
+use crate::fasttrack::{Callback, Listing, Results, Seed};
 use crate::seam::{Key, Wire as _};
 
 #[test]
@@ -130,6 +130,9 @@ fn any_message() -> impl Strategy<Value = Message> {
         Just(Message::Unregister),
         Just(Message::Promote),
         Just(Message::Alive),
+        Just(Message::Greeting),
+        (0..3_u8).prop_map(|n| Message::Greeted { seed: Seed::new(n) }),
+        (0..3_u8).prop_map(|n| Message::NetworkName { seed: Seed::new(n) }),
         any_list().prop_map(Message::Nodes),
         any_list().prop_map(Message::Refused),
         any_list().prop_map(Message::Move),

@@ -1,5 +1,6 @@
 //! FastTrack's nodes on fabricated contexts.
 
+mod cipher;
 mod codec;
 mod list_server;
 mod peer;

@@ -1,11 +1,11 @@
 //! A node on its way to a supernode, and as an ordinary node there.
 
 use super::*;
-use crate::fasttrack::{Callback, Listing, Results};
+use crate::fasttrack::{Callback, Listing, Results, Seed};
 use crate::seam::Reason;
 
 const PING: fn(&Message) -> bool = |m| matches!(m, Message::Ping { .. });
-const USER_INFO: fn(&Message) -> bool = |m| matches!(m, Message::UserInfo { .. });
+const GREETING: fn(&Message) -> bool = |m| matches!(m, Message::Greeting);
 
 #[test]
 fn probes_five_and_takes_the_nearest() {
@@ -28,10 +28,16 @@ fn probes_five_and_takes_the_nearest() {
         assert_eq!(sent(&node.receive(candidate, answer)), []);
     }
     let effects = node.wake(Timer::Homing(tag));
-    assert_eq!(receivers(&effects, USER_INFO), [probed[1]], "the first that takes it");
+    assert_eq!(receivers(&effects, GREETING), [probed[1]], "the first that takes it");
+    let seed = Seed::new(2);
+    assert_eq!(sent(&node.receive(probed[3], Message::Greeted { seed })), [], "was not asked");
+    let told = sent(&node.receive(probed[1], Message::Greeted { seed }));
+    assert_eq!(told[0], (probed[1], Message::NetworkName { seed }));
+    assert!(matches!(told[1], (to, Message::UserInfo { .. }) if to == probed[1]), "{told:?}");
+    assert_eq!(sent(&node.receive(probed[1], Message::Greeted { seed })), [], "told before");
     // It has filled up meanwhile: the next nearest.
     let effects = node.receive(probed[1], Message::Refused(list(&[])));
-    assert_eq!(receivers(&effects, USER_INFO), [probed[2]]);
+    assert_eq!(receivers(&effects, GREETING), [probed[2]]);
     let effects = node.receive(probed[2], Message::Nodes(list(&[50])));
     assert_eq!(sent(&effects), [(probed[2], Message::Share(item("song")))], "the files follow");
     assert_eq!(finished(&effects), [(1, Outcome::Done)]);
