@@ -17,7 +17,7 @@ const LESS_THAN_ALL: &[(&str, &str, f64, &str)] = &[
     ("gnutella06", "healed by itself", 0.0, "hosts that are out of reach are forgotten"),
     ("gnutella", "recall after the partition", 0.4, "two networks remain"),
     ("gnutella06", "recall after the partition", 0.3, "two networks remain"),
-    ("fasttrack", "recall right after the deaths", 0.5, "children of dead supernodes look anew"),
+    ("fasttrack", "recall right after the deaths", 0.4, "children of dead supernodes look anew"),
     ("chord", "recall right after the deaths", 0.6, "one copy of each record"),
     ("chord", "recall after the deaths", 0.6, "nobody announces again unless republish is set"),
     ("chord", "recall under loss", 0.95, "retries are bounded"),
