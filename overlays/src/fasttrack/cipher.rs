@@ -50,7 +50,7 @@ const fn step(state: u32) -> u32 {
 
 /// A number below `limit`, at most 256, from the upper half of a state.
 const fn below(state: u32, limit: u32) -> usize {
-    ((state >> 16) * limit >> 16) as usize
+    (((state >> 16) * limit) >> 16) as usize
 }
 
 impl Cipher {
