@@ -155,6 +155,12 @@ impl Disk {
         }
     }
 
+    /// A connection that waited is gone: what was to be read for it is not, so
+    /// that strangers who come and go do not fill the queue.
+    pub fn forget(&mut self, link: u32) {
+        lock(&self.shared.queue).fetches.retain(|fetch| fetch.link != link);
+    }
+
     /// The connections whose bytes were read.
     pub fn take_fetched(&mut self) -> Vec<u32> {
         std::mem::take(&mut lock(&self.shared.fetched))

@@ -69,6 +69,14 @@ impl From<io::Error> for End {
     }
 }
 
+/// A number that no connection has, with its place in the list.
+pub(super) fn vacant_id(links: &mut Vec<Option<Link>>, free: &mut Vec<u32>) -> u32 {
+    free.pop().unwrap_or_else(|| {
+        links.push(None);
+        (links.len() - 1) as u32
+    })
+}
+
 impl Reactor {
     pub(super) fn accept(&mut self, at: usize) {
         for _ in 0..ACCEPT_BATCH {
@@ -155,10 +163,7 @@ impl Reactor {
         torrent: Option<u32>,
         cloak: Cloak,
     ) -> u32 {
-        let id = self.free_links.pop().unwrap_or_else(|| {
-            self.links.push(None);
-            (self.links.len() - 1) as u32
-        });
+        let id = vacant_id(&mut self.links, &mut self.free_links);
         let interest = Interest::READABLE | Interest::WRITABLE;
         let registered = self.poll.registry().register(&mut stream, Token(id as usize), interest);
         let deadline_us = self.now_us + OPENING_US;
@@ -545,6 +550,9 @@ impl Reactor {
             if let Some(block) = link.inbox.receiving() {
                 torrent.assemblies.interrupted(&block);
             }
+        }
+        if link.awaits_disk {
+            self.disk.forget(id);
         }
         self.ready.retain(|ready| *ready != id);
         self.throttled.retain(|throttled| *throttled != id);
