@@ -8,6 +8,7 @@ use transfer::wire::{Handshake, Message, Reserved};
 use transfer::{Block, Info, PieceSet};
 
 use super::Reactor;
+use super::links::vacant_id;
 use crate::assembly::BlockState;
 use crate::shared::{Command, Event};
 use crate::web::{self, MAX_WEB_SEEDS, News, Order, WebKey, WebSeed};
@@ -62,10 +63,7 @@ impl Reactor {
             self.webs.next_us = self.webs.next_us.min(seed.next_us);
             return;
         }
-        let id = self.free_links.pop().unwrap_or_else(|| {
-            self.links.push(None);
-            (self.links.len() - 1) as u32
-        });
+        let id = vacant_id(&mut self.links, &mut self.free_links);
         seed.link = Some(id);
         self.webs.by_link.insert(id, key);
         let handshake = Handshake {
