@@ -171,15 +171,21 @@ mod tests {
         FileStore::open(folder, layout, info.info_hash(), &[], Allocation::Sparse).unwrap()
     }
 
-    #[test]
-    fn claims_hold_until_a_file_is_touched() {
-        let place = tempfile::tempdir().unwrap();
+    /// A torrent of four pieces whose second one is there.
+    fn begun() -> (tempfile::TempDir, Info, FileStore, PieceSet) {
+        let place = tempfile::tempdir().expect("there is room for a folder");
         let info = info();
         let files = store(place.path(), &info);
-        files.make_files(true).unwrap();
-        files.write_at(16, &[1; 16]).unwrap();
+        files.make_files(true).expect("the files can be made");
+        files.write_at(16, &[1; 16]).expect("the files can be written");
         let mut have = PieceSet::empty(4);
         have.insert(1);
+        (place, info, files, have)
+    }
+
+    #[test]
+    fn claims_hold_until_a_file_is_touched() {
+        let (place, info, files, have) = begun();
         save(&files, info.info_hash(), &have, Standing::Final).unwrap();
         drop(files);
         let again = store(place.path(), &info);
@@ -198,13 +204,7 @@ mod tests {
 
     #[test]
     fn an_open_claim_outlives_what_is_written_after_it() {
-        let place = tempfile::tempdir().unwrap();
-        let info = info();
-        let files = store(place.path(), &info);
-        files.make_files(true).unwrap();
-        files.write_at(16, &[1; 16]).unwrap();
-        let mut have = PieceSet::empty(4);
-        have.insert(1);
+        let (place, info, files, have) = begun();
         save(&files, info.info_hash(), &have, Standing::Open).unwrap();
         // A piece may have been written before the files were looked at.
         assert_eq!(load(&files, &info), Some(Resumed::Some(have.clone())));
@@ -235,10 +235,7 @@ mod tests {
 
     #[test]
     fn what_was_hashed_is_claimed_unless_it_may_have_changed() {
-        let place = tempfile::tempdir().unwrap();
-        let info = info();
-        let files = store(place.path(), &info);
-        files.make_files(true).unwrap();
+        let (_place, info, files, _) = begun();
         let have = PieceSet::full(4);
         let claim = |before, begun_ns| {
             save_hashed(&files, info.info_hash(), &have, before, begun_ns).unwrap();
