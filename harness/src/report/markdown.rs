@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn the_comparison_looks_as_it_should() {
-        snapshot::check("compare.md", &markdown(&sample::comparison()));
+        snapshot::check("snapshots/compare.md", &markdown(&sample::comparison()));
     }
 
     #[test]

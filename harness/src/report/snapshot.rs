@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-/// Compares with `harness/tests/snapshots/NAME`. With `UPDATE_SNAPSHOTS=1` in
-/// the environment the file is written instead, for a person to review.
+/// Compares with a file below `harness/tests`. With `UPDATE_SNAPSHOTS=1` in the
+/// environment the file is written instead, for a person to review.
 pub fn check(name: &str, actual: &str) {
-    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "snapshots", name].iter().collect();
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", name].iter().collect();
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, actual).unwrap();
+        std::fs::create_dir_all(path.with_file_name("")).expect("the folder can be made");
+        std::fs::write(&path, actual).expect("the file can be written");
     }
     let expected = std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));

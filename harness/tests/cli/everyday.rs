@@ -1,11 +1,11 @@
 //! What works: sizes down to one peer, settings and their precedence, output
 //! for people, for pipes and for shells.
 
-use std::path::PathBuf;
 use std::process::Stdio;
 
 use harness::registry;
 
+use super::snapshot;
 use super::tool::{Tool, ran};
 
 #[test]
@@ -32,18 +32,7 @@ fn a_small_comparison_prints_this() {
     for entry in registry::all() {
         assert!(page.contains(entry.about().title), "{}", entry.about().title);
     }
-    let path: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "tests", "snapshots", "cli_compare.txt"].iter().collect();
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::write(&path, &ran.stdout).unwrap();
-    }
-    let expected = std::fs::read_to_string(&path).unwrap();
-    assert!(
-        expected == ran.stdout,
-        "{} differs; run again with UPDATE_SNAPSHOTS=1 if this is right:\n{}",
-        path.display(),
-        ran.stdout
-    );
+    snapshot::check("snapshots/cli_compare.txt", &ran.stdout);
 }
 
 #[test]

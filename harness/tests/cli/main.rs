@@ -6,6 +6,8 @@ mod everyday;
 #[cfg(unix)]
 mod interrupts;
 mod json;
+#[path = "../../src/report/snapshot.rs"]
+mod snapshot;
 mod tool;
 mod torrent;
 #[cfg(unix)]

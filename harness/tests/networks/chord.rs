@@ -1,132 +1,22 @@
 //! Chord in the simulator: the figures of its papers, and a ring that heals
 //! whatever is done to it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use harness::network::{Latency, LatencySpec, Network};
-use harness::sim::{Driver, Operation, Request, Settings, Sim};
+use harness::sim::{Operation, Request, Settings};
 use overlays::chord::{Chord, Config, Routing};
 use overlays::{
-    Addr, Census, Item, Key, OpId, Outcome, Overlay as _, Profile, Query, Rng, Span, Stream, Time,
+    Addr, Census, Item, Key, Outcome, Overlay as _, Profile, Query, Span, Stream, Time,
 };
 use rand::RngExt as _;
 
-/// Keeps what the simulator tells.
-#[derive(Default)]
-struct Log {
-    outcomes: BTreeMap<OpId, Outcome>,
-    closed: Vec<Operation>,
-}
+use crate::lab::{self, Log, items, seeded};
 
-impl Driver<Chord> for Log {
-    fn ended(&mut self, _sim: &mut Sim<Chord>, op: OpId, outcome: &Outcome) {
-        assert!(self.outcomes.insert(op, outcome.clone()).is_none(), "{op:?} ended twice");
-    }
-
-    fn closed(&mut self, operation: Operation) {
-        self.closed.push(operation);
-    }
-}
-
-struct Lab {
-    sim: Sim<Chord>,
-    log: Log,
-    latency: Latency,
-    /// The test's own dice.
-    rng: Rng,
-    seed: u64,
-}
+type Lab = lab::Lab<Chord>;
 
 impl Lab {
-    /// `nodes` that are up and have joined nothing.
-    fn new(config: Config, nodes: u32, settings: Settings) -> Self {
-        let seed = settings.seed;
-        let mut topology = Stream::Topology.rng(seed);
-        let latency = Latency::build(&LatencySpec::King, &mut topology).expect("reads no file");
-        let network = Network::new(latency.clone(), 0.0).expect("a possible loss");
-        let sim = Sim::new(Arc::new(config), network, settings);
-        let mut lab =
-            Self { sim, log: Log::default(), latency, rng: Stream::Churn.rng(seed), seed };
-        for _ in 0..nodes {
-            lab.add();
-        }
-        lab
-    }
-
-    /// One more node, with an identifier that depends on the seed.
-    fn add(&mut self) -> u32 {
-        let index = self.sim.len() as u32;
-        let mut text = self.seed.to_be_bytes().to_vec();
-        text.extend(index.to_be_bytes());
-        let addr = Addr::from_index(index);
-        self.sim.add_node(Profile::peer(addr).with_id(Key::hash(&text)))
-    }
-
-    fn settled(
-        config: Config,
-        nodes: u32,
-        settings: Settings,
-        shares: &[(u32, Arc<Item>)],
-    ) -> Self {
-        let mut lab = Self::new(config, nodes, settings);
-        assert!(lab.sim.settle(shares).is_some());
-        lab
-    }
-
-    /// A network brought up by joins, one every 100 ms, each through a random
-    /// member; several are on their way in at any time.
     fn joined(config: Config, nodes: u32, seed: u64) -> Self {
-        let mut lab = Self::new(config, nodes, Settings { seed, ..Settings::default() });
-        lab.sim.start(0, &Request::Join(Vec::new()), 0);
-        for node in 1..nodes {
-            let members: Vec<u32> =
-                lab.sim.live().filter(|n| lab.sim.machine(*n).has_joined()).collect();
-            let via = Addr::from_index(members[lab.rng.random_range(0..members.len())]);
-            lab.sim.start(node, &Request::Join(vec![via]), 0);
-            lab.run_ms(100);
-        }
-        lab
-    }
-
-    fn run_ms(&mut self, ms: u64) {
-        let until = self.sim.now() + Span::from_ms(ms);
-        self.sim.run_until(until, &mut self.log);
-    }
-
-    fn run_s(&mut self, s: u64) {
-        self.run_ms(1000 * s);
-    }
-
-    /// Runs until all operations are over.
-    fn finish(&mut self) {
-        let until = self.sim.now() + Span::from_s(3600);
-        assert!(self.sim.run_operations(until, &mut self.log), "operations do not end");
-    }
-
-    fn set_loss(&mut self, loss: f64) {
-        let network = Network::new(self.latency.clone(), loss).expect("a possible loss");
-        *self.sim.network_mut() = network;
-    }
-
-    fn random_live(&mut self) -> u32 {
-        let live: Vec<u32> = self.sim.live().collect();
-        live[self.rng.random_range(0..live.len())]
-    }
-
-    fn random_key(&mut self) -> Key {
-        let mut bytes = [0; 20];
-        self.rng.fill(&mut bytes);
-        Key::from_bytes(bytes)
-    }
-
-    /// Stops this fraction of all nodes at once.
-    fn crash_fraction(&mut self, fraction: f64) {
-        let mut live: Vec<u32> = self.sim.live().collect();
-        for _ in 0..(live.len() as f64 * fraction).round() as usize {
-            let at = self.rng.random_range(0..live.len());
-            self.sim.crash(live.swap_remove(at));
-        }
+        Self::new(config, nodes, seeded(seed)).join_all(Chord::has_joined)
     }
 
     /// How many searches for these items fail, each from a random live node.
@@ -142,26 +32,10 @@ impl Lab {
         assert_eq!(self.log.outcomes.len(), items.len());
         self.log.outcomes.values().filter(|o| !found(o)).count()
     }
-
-    fn audit(&self) -> Vec<String> {
-        Chord::audit(&self.sim.population())
-    }
-
-    fn assert_clean(&self, what: &str) {
-        assert_eq!(self.audit(), Vec::<String>::new(), "{what}, seed {}", self.seed);
-    }
-}
-
-fn items(n: u32) -> Vec<Arc<Item>> {
-    (0..n).map(|i| Arc::new(Item::new(&format!("item {i}"), 1))).collect()
 }
 
 fn shared_by_first(items: &[Arc<Item>]) -> Vec<(u32, Arc<Item>)> {
     items.iter().map(|item| (0, item.clone())).collect()
-}
-
-fn seeded(seed: u64) -> Settings {
-    Settings { seed, ..Settings::default() }
 }
 
 #[test]

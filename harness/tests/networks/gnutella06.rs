@@ -12,6 +12,8 @@ use overlays::{Addr, Item, OpId, Outcome, Overlay, Profile, Query, Span, Stream,
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 
+use crate::lab::assert_repeats;
+
 /// How operations ended and what they cost.
 #[derive(Default)]
 struct Book {
@@ -314,15 +316,5 @@ fn strangers_who_say_anything_break_nothing() {
 
 #[test]
 fn one_seed_one_trace_and_idle_traffic_is_upkeep() {
-    let hash = |seed| {
-        let mut sim = joined(Config::default(), 40, seed);
-        let before = sim.traffic().clone();
-        let until = sim.now() + Span::from_s(300);
-        sim.run_until(until, &mut NoDriver);
-        let idle = sim.traffic().since(&before);
-        assert!(idle.sent > 0 && idle.sent == idle.upkeep);
-        sim.trace_hash()
-    };
-    assert_eq!(hash(1), hash(1));
-    assert_ne!(hash(1), hash(2));
+    assert_repeats(|seed| joined(Config::default(), 40, seed));
 }

@@ -4,38 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use harness::network::{Latency, LatencySpec, Network};
-use harness::sim::{Driver, Operation, Request, Settings, Sim};
+use harness::sim::{Operation, Request};
 use overlays::kad::Emule;
 use overlays::kademlia::{Config, Dialect, Node, Paper};
 use overlays::mainline::Krpc;
-use overlays::{Addr, Item, Key, OpId, Outcome, Overlay as _, Profile, Query, Rng, Span, Stream};
+use overlays::{Addr, Item, Key, Outcome, Query, Span};
 use rand::RngExt as _;
 
-/// Keeps what the simulator tells.
-#[derive(Default)]
-struct Log {
-    outcomes: BTreeMap<OpId, Outcome>,
-    closed: Vec<Operation>,
-}
+use crate::lab::{self, Log, items, seeded};
 
-impl<D: Dialect> Driver<Node<D>> for Log {
-    fn ended(&mut self, _sim: &mut Sim<Node<D>>, op: OpId, outcome: &Outcome) {
-        assert!(self.outcomes.insert(op, outcome.clone()).is_none(), "{op:?} ended twice");
-    }
-
-    fn closed(&mut self, operation: Operation) {
-        self.closed.push(operation);
-    }
-}
-
-struct Lab<D: Dialect> {
-    sim: Sim<Node<D>>,
-    log: Log,
-    /// The test's own dice.
-    rng: Rng,
-    latency: Latency,
-}
+type Lab<D> = lab::Lab<Node<D>>;
 
 /// How lookups went.
 #[derive(Debug)]
@@ -47,30 +25,9 @@ struct Lookups {
 }
 
 impl<D: Dialect> Lab<D> {
-    /// `nodes` that are up and have joined nothing.
-    fn new(config: Config<D>, nodes: u32, seed: u64) -> Self {
-        let mut topology = Stream::Topology.rng(seed);
-        let latency = Latency::build(&LatencySpec::King, &mut topology).expect("reads no file");
-        let network = Network::new(latency.clone(), 0.0).expect("a possible loss");
-        let settings = Settings { seed, ..Settings::default() };
-        let mut sim = Sim::new(Arc::new(config), network, settings);
-        for index in 0..nodes {
-            let mut text = seed.to_be_bytes().to_vec();
-            text.extend(index.to_be_bytes());
-            sim.add_node(Profile::peer(Addr::from_index(index)).with_id(Key::hash(&text)));
-        }
-        Self { sim, log: Log::default(), rng: Stream::Churn.rng(seed), latency }
-    }
-
-    fn settled(config: Config<D>, nodes: u32, seed: u64, shares: &[(u32, Arc<Item>)]) -> Self {
-        let mut lab = Self::new(config, nodes, seed);
-        assert!(lab.sim.settle(shares).is_some());
-        lab
-    }
-
     /// A network brought up by joins, one every 200 ms.
     fn joined(config: Config<D>, nodes: u32, seed: u64) -> Self {
-        let mut lab = Self::new(config, nodes, seed);
+        let mut lab = Self::new(config, nodes, seeded(seed));
         lab.sim.start(0, &Request::Join(Vec::new()), 0);
         for node in 1..nodes {
             let member = lab.rng.random_range(0..node.div_ceil(2));
@@ -79,30 +36,6 @@ impl<D: Dialect> Lab<D> {
         }
         lab.finish();
         lab
-    }
-
-    fn run(&mut self, span: Span) {
-        let until = self.sim.now() + span;
-        self.sim.run_until(until, &mut self.log);
-    }
-
-    /// Runs until all operations are over.
-    fn finish(&mut self) {
-        let until = self.sim.now() + Span::from_s(3600);
-        assert!(self.sim.run_operations(until, &mut self.log), "operations do not end");
-    }
-
-    fn set_loss(&mut self, loss: f64) {
-        let network = Network::new(self.latency.clone(), loss).expect("a possible loss");
-        *self.sim.network_mut() = network;
-    }
-
-    fn crash_fraction(&mut self, fraction: f64) {
-        let mut live: Vec<u32> = self.sim.live().collect();
-        for _ in 0..(live.len() as f64 * fraction).round() as usize {
-            let at = self.rng.random_range(0..live.len());
-            self.sim.crash(live.swap_remove(at));
-        }
     }
 
     /// Random live nodes locate random keys.
@@ -155,19 +88,15 @@ impl<D: Dialect> Lab<D> {
     }
 
     fn complaints(&self) -> usize {
-        Node::<D>::audit(&self.sim.population()).len()
+        self.audit().len()
     }
-}
-
-fn items(n: u32) -> Vec<Arc<Item>> {
-    (0..n).map(|i| Arc::new(Item::new(&format!("item {i}"), 1))).collect()
 }
 
 /// §3: a lookup takes at most ceil(log2 n) + c hops, here with c = 2, and ends
 /// at the closest node.
 fn right_and_short<D: Dialect>(sizes: &[u32]) {
     for &nodes in sizes {
-        let mut lab = Lab::<D>::settled(Config::default(), nodes, 1, &[]);
+        let mut lab = Lab::<D>::settled(Config::default(), nodes, seeded(1), &[]);
         let lookups = lab.look_up(300);
         println!("{} n = {nodes}: {lookups:?}", D::ABOUT.name);
         let bound = f64::from(nodes).log2().ceil() as u16 + 2;
@@ -197,7 +126,7 @@ fn joined_equals_settled<D: Dialect>(nodes: u32) {
     // Whom nobody told of a subtree finds it at the hourly refresh.
     joined.run(Span::from_s(3 * 3600));
     assert_eq!(joined.complaints(), 0, "a subtree is unknown to somebody");
-    let mut settled = Lab::<D>::settled(Config::default(), nodes, 3, &[]);
+    let mut settled = Lab::<D>::settled(Config::default(), nodes, seeded(3), &[]);
     assert_eq!(settled.complaints(), 0);
     let (a, b) = (joined.look_up(400), settled.look_up(400));
     println!("{} n = {nodes}: joined {a:?}, settled {b:?}", D::ABOUT.name);
@@ -241,7 +170,7 @@ fn kad_joined_equals_settled() {
 /// §2.3: STORE goes to the k closest.
 #[test]
 fn records_lie_at_the_k_closest() {
-    let mut lab = Lab::<Paper>::settled(Config::default(), 500, 4, &[]);
+    let mut lab = Lab::<Paper>::settled(Config::default(), 500, seeded(4), &[]);
     for item in items(50) {
         lab.sim.start(0, &Request::Insert(item), 0);
         lab.run(Span::from_s(1));
@@ -259,7 +188,7 @@ fn records_lie_at_the_k_closest() {
 fn three_in_ten_die_at_once() {
     let items = items(200);
     let shares: Vec<(u32, Arc<Item>)> = items.iter().map(|i| (0, i.clone())).collect();
-    let mut lab = Lab::<Paper>::settled(Config::default(), 1000, 5, &shares);
+    let mut lab = Lab::<Paper>::settled(Config::default(), 1000, seeded(5), &shares);
     lab.crash_fraction(0.3);
     let lookups = lab.look_up(200);
     println!("30 % dead: {lookups:?}");
@@ -275,10 +204,10 @@ fn three_in_ten_die_at_once() {
 /// One message in twenty is lost.
 #[test]
 fn loss_of_five_percent_is_borne() {
-    let mut lab = Lab::<Krpc>::settled(Config::default(), 500, 6, &[]);
+    let mut lab = Lab::<Krpc>::settled(Config::default(), 500, seeded(6), &[]);
     lab.set_loss(0.05);
     let mainline = lab.look_up(300);
-    let mut lab = Lab::<Paper>::settled(Config::default(), 500, 6, &[]);
+    let mut lab = Lab::<Paper>::settled(Config::default(), 500, seeded(6), &[]);
     lab.set_loss(0.05);
     let paper = lab.look_up(300);
     println!("5 % loss: mainline {mainline:?}, kademlia {paper:?}");
@@ -291,7 +220,7 @@ fn loss_of_five_percent_is_borne() {
 /// Two halves that do not hear each other for ten minutes become one again.
 #[test]
 fn a_partition_heals() {
-    let mut lab = Lab::<Krpc>::settled(Config::default(), 100, 7, &[]);
+    let mut lab = Lab::<Krpc>::settled(Config::default(), 100, seeded(7), &[]);
     let groups: Vec<u32> = (0..100).map(|node| node % 2).collect();
     lab.sim.partition(&groups);
     lab.look_up(100);
@@ -310,7 +239,7 @@ fn one_contact_per_bucket_is_fragile() {
     let right = |k: usize| {
         let mut config = Config::<Paper>::default();
         (config.k, config.alpha, config.retries, config.stale) = (k, 1, 0, 100);
-        let mut lab = Lab::settled(config, 2000, 8, &[]);
+        let mut lab = Lab::settled(config, 2000, seeded(8), &[]);
         lab.crash_fraction(0.3);
         lab.look_up(400).right
     };

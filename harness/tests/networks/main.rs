@@ -13,9 +13,12 @@ mod gnutella;
 mod gnutella06;
 mod kademlia;
 mod keywords;
+mod lab;
 mod napster;
 mod pastry;
 mod replication;
 mod sim_host;
+#[path = "../../src/report/snapshot.rs"]
+mod snapshot;
 mod swarm;
 mod transcripts;

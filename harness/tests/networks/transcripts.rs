@@ -7,7 +7,6 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use harness::network::{Latency, Network};
@@ -17,6 +16,8 @@ use overlays::gnutella::{self, Gnutella};
 use overlays::napster::{self, Napster};
 use overlays::{Addr, Item, Key, Overlay, Profile, Query, Role, Span};
 use serde_json::Value;
+
+use crate::snapshot;
 
 /// A recording that stays readable while it is written.
 #[derive(Clone, Default)]
@@ -139,20 +140,7 @@ fn tell(event: &Value) -> Option<String> {
 
 /// Compares with `transcripts/NAME.txt`.
 fn check(name: &str, actual: &str) {
-    let file = format!("{name}.txt");
-    let path: PathBuf =
-        [env!("CARGO_MANIFEST_DIR"), "tests", "transcripts", &file].iter().collect();
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        std::fs::create_dir_all(path.with_file_name("")).expect("the folder can be made");
-        std::fs::write(&path, actual).expect("the file can be written");
-    }
-    let expected = std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    assert!(
-        expected == actual,
-        "{} differs; run again with UPDATE_SNAPSHOTS=1 if this is right:\n{actual}",
-        path.display()
-    );
+    snapshot::check(&format!("transcripts/{name}.txt"), actual);
 }
 
 #[test]

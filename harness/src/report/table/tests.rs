@@ -13,14 +13,14 @@ fn widest(text: &str) -> usize {
 #[test]
 fn the_comparison_looks_as_it_should() {
     let shown = screen(&sample::comparison(), Paint::Off);
-    snapshot::check("compare.txt", &shown);
+    snapshot::check("snapshots/compare.txt", &shown);
     assert!(widest(&shown) <= usize::from(WIDTH), "{}\n{shown}", widest(&shown));
 }
 
 #[test]
 fn the_detail_looks_as_it_should() {
     let shown = screen(&sample::simulation(), Paint::Off);
-    snapshot::check("sim.txt", &shown);
+    snapshot::check("snapshots/sim.txt", &shown);
     assert!(widest(&shown) <= usize::from(WIDTH), "{}\n{shown}", widest(&shown));
 }
 

@@ -1,30 +1,14 @@
 //! Networks in the simulator that are treated badly.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use harness::network::{Latency, LatencySpec, Network};
-use harness::sim::{Driver, Operation, Request, Settings, Sim};
+use harness::sim::{Request, Settings, Sim};
 use overlays::can::{Can, Config};
 use overlays::{Addr, Item, Key, OpId, Outcome, Overlay as _, Profile, Query, Rng, Span, Stream};
 use rand::RngExt;
 
-/// Keeps what the simulator tells.
-#[derive(Default)]
-struct Log {
-    outcomes: BTreeMap<OpId, Outcome>,
-    closed: Vec<Operation>,
-}
-
-impl Driver<Can> for Log {
-    fn ended(&mut self, _sim: &mut Sim<Can>, op: OpId, outcome: &Outcome) {
-        assert!(self.outcomes.insert(op, outcome.clone()).is_none(), "{op:?} ended twice");
-    }
-
-    fn closed(&mut self, operation: Operation) {
-        self.closed.push(operation);
-    }
-}
+use crate::lab::Log;
 
 struct Lab {
     sim: Sim<Can>,

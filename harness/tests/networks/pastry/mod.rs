@@ -5,154 +5,20 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use harness::network::{Latency, LatencySpec, Network};
-use harness::sim::{Driver, Operation, Recorder, Request, Settings, Sim, Verb};
+use harness::network::{Latency, LatencySpec};
+use harness::sim::{Operation, Recorder, Request, Settings, Verb};
 use overlays::pastry::{Config, Pastry, Routing};
-use overlays::{Addr, Item, Key, OpId, Outcome, Overlay as _, Profile, Query, Rng, Span, Stream};
+use overlays::{Addr, Item, Key, Outcome, Query, Stream};
 use rand::RngExt as _;
 
-/// Keeps what the simulator tells.
-#[derive(Default)]
-struct Log {
-    outcomes: BTreeMap<OpId, Outcome>,
-    closed: Vec<Operation>,
-}
+use crate::lab::{self, Log, items, seeded};
 
-impl Driver<Pastry> for Log {
-    fn ended(&mut self, _sim: &mut Sim<Pastry>, op: OpId, outcome: &Outcome) {
-        assert!(self.outcomes.insert(op, outcome.clone()).is_none(), "{op:?} ended twice");
-    }
-
-    fn closed(&mut self, operation: Operation) {
-        self.closed.push(operation);
-    }
-}
-
-struct Lab {
-    sim: Sim<Pastry>,
-    log: Log,
-    latency: Latency,
-    /// The test's own dice.
-    rng: Rng,
-    seed: u64,
-}
+type Lab = lab::Lab<Pastry>;
 
 impl Lab {
-    /// `nodes` that are up and have joined nothing.
-    fn new(config: Config, nodes: u32, settings: Settings) -> Self {
-        let mut topology = Stream::Topology.rng(settings.seed);
-        let latency = Latency::build(&LatencySpec::King, &mut topology).expect("reads no file");
-        Self::on(latency, config, nodes, settings)
-    }
-
-    /// The same on another network.
-    fn on(latency: Latency, config: Config, nodes: u32, settings: Settings) -> Self {
-        let seed = settings.seed;
-        let network = Network::new(latency.clone(), 0.0).expect("a possible loss");
-        let sim = Sim::new(Arc::new(config), network, settings);
-        let mut lab =
-            Self { sim, log: Log::default(), latency, rng: Stream::Churn.rng(seed), seed };
-        for _ in 0..nodes {
-            lab.add();
-        }
-        lab
-    }
-
-    /// One more node, with an identifier that depends on the seed.
-    fn add(&mut self) -> u32 {
-        let index = self.sim.len() as u32;
-        let mut text = self.seed.to_be_bytes().to_vec();
-        text.extend(index.to_be_bytes());
-        let addr = Addr::from_index(index);
-        self.sim.add_node(Profile::peer(addr).with_id(Key::hash(&text)))
-    }
-
-    fn settled(
-        config: Config,
-        nodes: u32,
-        settings: Settings,
-        shares: &[(u32, Arc<Item>)],
-    ) -> Self {
-        let mut lab = Self::new(config, nodes, settings);
-        assert!(lab.sim.settle(shares).is_some());
-        lab
-    }
-
-    /// A network brought up by joins, one every 100 ms, each through a random
-    /// member; several are on their way in at any time.
     fn joined(config: Config, nodes: u32, seed: u64) -> Self {
-        Self::new(config, nodes, seeded(seed)).join_all()
+        Self::new(config, nodes, seeded(seed)).join_all(Pastry::has_joined)
     }
-
-    fn join_all(mut self) -> Self {
-        let lab = &mut self;
-        let nodes = lab.sim.len() as u32;
-        lab.sim.start(0, &Request::Join(Vec::new()), 0);
-        for node in 1..nodes {
-            let members: Vec<u32> =
-                lab.sim.live().filter(|n| lab.sim.machine(*n).has_joined()).collect();
-            let via = Addr::from_index(members[lab.rng.random_range(0..members.len())]);
-            lab.sim.start(node, &Request::Join(vec![via]), 0);
-            lab.run_ms(100);
-        }
-        self
-    }
-
-    fn run_ms(&mut self, ms: u64) {
-        let until = self.sim.now() + Span::from_ms(ms);
-        self.sim.run_until(until, &mut self.log);
-    }
-
-    fn run_s(&mut self, s: u64) {
-        self.run_ms(1000 * s);
-    }
-
-    /// Runs until all operations are over.
-    fn finish(&mut self) {
-        let until = self.sim.now() + Span::from_s(3600);
-        assert!(self.sim.run_operations(until, &mut self.log), "operations do not end");
-    }
-
-    fn set_loss(&mut self, loss: f64) {
-        let network = Network::new(self.latency.clone(), loss).expect("a possible loss");
-        *self.sim.network_mut() = network;
-    }
-
-    fn random_live(&mut self) -> u32 {
-        let live: Vec<u32> = self.sim.live().collect();
-        live[self.rng.random_range(0..live.len())]
-    }
-
-    fn random_key(&mut self) -> Key {
-        let mut bytes = [0; 20];
-        self.rng.fill(&mut bytes);
-        Key::from_bytes(bytes)
-    }
-
-    /// Stops this fraction of all nodes at once.
-    fn crash_fraction(&mut self, fraction: f64) {
-        let mut live: Vec<u32> = self.sim.live().collect();
-        for _ in 0..(live.len() as f64 * fraction).round() as usize {
-            let at = self.rng.random_range(0..live.len());
-            self.sim.crash(live.swap_remove(at));
-        }
-    }
-
-    fn audit(&self) -> Vec<String> {
-        Pastry::audit(&self.sim.population())
-    }
-
-    fn assert_clean(&self, what: &str) {
-        assert_eq!(self.audit(), Vec::<String>::new(), "{what}, seed {}", self.seed);
-    }
-}
-
-fn items(n: u32) -> Vec<Arc<Item>> {
-    (0..n).map(|i| Arc::new(Item::new(&format!("item {i}"), 1))).collect()
-}
-
-fn seeded(seed: u64) -> Settings {
-    Settings { seed, ..Settings::default() }
 }
 
 /// log_{2^b} n.
@@ -250,7 +116,7 @@ fn joined_networks_equal_settled_ones() {
         // The paper's plane: where every pair's delay is drawn on its own, who
         // is near cannot be told from what others say, and only luck helps.
         let start = || Lab::on(plane(3), Config::default(), nodes, seeded(3));
-        let mut lab = start().join_all();
+        let mut lab = start().join_all(Pastry::has_joined);
         lab.run_s(300);
         let failed: Vec<_> = lab.log.outcomes.values().filter(|o| **o != Outcome::Done).collect();
         assert!(failed.is_empty(), "{nodes} nodes: {failed:?}");
