@@ -6,10 +6,13 @@ use std::net::SocketAddr;
 use super::config::SECOND_US;
 use super::effect::Source;
 
-/// The wait after the first failure; it doubles with each.
-const FIRST_WAIT_US: u64 = 15 * SECOND_US;
-/// A peer that failed this often is forgotten.
-const MAX_FAILURES: u8 = 6;
+/// The wait after the first failure; it doubles with each. Who still checks its
+/// files hangs up on everybody, as rTorrent does, and is there a second later.
+const FIRST_WAIT_US: u64 = SECOND_US;
+/// A peer that failed more often than this is forgotten, after 17 minutes.
+const MAX_FAILURES: u8 = 10;
+/// A peer that was connected and went waits as after this many failures.
+const FAILURES_WHEN_GONE: u8 = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -139,10 +142,10 @@ impl Candidates {
     }
 
     /// Connecting failed, or the connection is gone: it is tried again later,
-    /// sooner if `useful`.
+    /// and not given up if `useful`.
     pub(super) fn lost(&mut self, addr: SocketAddr, useful: bool, now_us: u64) {
         let Some(candidate) = self.take_out(addr) else { return };
-        let failures = if useful { 1 } else { candidate.failures + 1 };
+        let failures = if useful { FAILURES_WHEN_GONE } else { candidate.failures + 1 };
         if failures > MAX_FAILURES {
             self.known.remove(&addr);
             return;
@@ -173,17 +176,31 @@ mod tests {
         candidates.found(addr(1), Source::Tracker);
         candidates.found(addr(1), Source::Exchange);
         let mut now = 0;
-        for failure in 0..6 {
+        for failure in 0..MAX_FAILURES {
             assert_eq!(candidates.next(now), Some(addr(1)), "after {failure} failures");
             assert_eq!(candidates.next(now), None);
             candidates.lost(addr(1), false, now);
-            assert_eq!(candidates.next_us(), Some(now + (15 << failure) * SECOND_US));
-            now += (15 << failure) * SECOND_US;
+            assert_eq!(candidates.next_us(), Some(now + (1 << failure) * SECOND_US));
+            now += (1 << failure) * SECOND_US;
         }
         assert_eq!(candidates.next(now), Some(addr(1)));
         candidates.lost(addr(1), false, now);
         assert_eq!((candidates.next_us(), candidates.connecting()), (None, 0));
         assert_eq!(candidates.source(&addr(1)), None, "forgotten");
+    }
+
+    #[test]
+    fn who_was_there_and_went_is_tried_seldom_but_for_good() {
+        let mut candidates = Candidates::new(10);
+        candidates.found(addr(1), Source::Tracker);
+        let mut now = 0;
+        for _ in 0..50 {
+            assert_eq!(candidates.next(now), Some(addr(1)));
+            candidates.connected(addr(1));
+            candidates.lost(addr(1), true, now);
+            assert_eq!(candidates.next_us(), Some(now + 16 * SECOND_US));
+            now += 16 * SECOND_US;
+        }
     }
 
     #[test]
