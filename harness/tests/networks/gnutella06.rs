@@ -181,6 +181,67 @@ fn joins_by_messages_converge() {
     }
 }
 
+/// What a network looks like: the share of ultrapeers, the share of their leaf
+/// slots in use, the links of an ultrapeer to others, and of a leaf.
+fn shape(sim: &Sim<Gnutella06>) -> [f64; 4] {
+    let nodes = sim.population();
+    let ranks: BTreeMap<Addr, Rank> = nodes.iter().map(|(a, node)| (*a, node.rank())).collect();
+    let (mut ultrapeers, mut degree, mut held) = (0, 0, 0);
+    for (_, node) in &nodes {
+        let mut links = 0;
+        node.neighbours(&mut |peer| links += u32::from(ranks[&peer] == Rank::Ultrapeer));
+        match node.rank() {
+            Rank::Ultrapeer => (ultrapeers, degree) = (ultrapeers + 1, degree + links),
+            Rank::Leaf => held += links,
+        }
+    }
+    let (all, ultrapeers, held) = (nodes.len() as f64, f64::from(ultrapeers), f64::from(held));
+    let slots = f64::from(Config::default().leaves) * ultrapeers;
+    [ultrapeers / all, held / slots, f64::from(degree) / ultrapeers, held / (all - ultrapeers)]
+}
+
+#[test]
+fn joined_networks_look_like_settled_ones() {
+    for (n, seeds) in [(64, 1..=4), (256, 1..=2), (1024, 1..=1)] {
+        let of = |make: &dyn Fn(u64) -> Sim<Gnutella06>| {
+            let shapes: Vec<_> = seeds.clone().map(|seed| shape(&make(seed))).collect();
+            std::array::from_fn(|i| mean(shapes.iter().map(|s: &[f64; 4]| s[i])))
+        };
+        let joined: [f64; 4] = of(&|seed| joined(Config::default(), n, seed));
+        let settled: [f64; 4] = of(&|seed| settled(Config::default(), n, seed, 0, 1).0);
+        println!("{n} servents, joined and settled: {joined:.3?} {settled:.3?}");
+        for (what, shape) in [("joined", joined), ("settled", settled)] {
+            // A leaf for each of nine tenths of 30 slots, three slots each.
+            assert!((0.09..0.125).contains(&shape[0]), "{n} {what}: {shape:.3?}");
+        }
+        for (i, near) in [0.015, 0.12, 0.12 * settled[2], 0.1].into_iter().enumerate() {
+            let apart = (joined[i] - settled[i]).abs();
+            assert!(apart <= near, "{n}, figure {i}: {joined:.3?} and {settled:.3?}");
+        }
+    }
+}
+
+/// Everyone comes at once, and so many become ultrapeers for want of a better:
+/// those that are not needed step down.
+#[test]
+fn a_crowd_of_ultrapeers_steps_down() {
+    let crowd = |guidance| {
+        let config = Config { guidance, ..Config::default() };
+        let mut sim = world::<Gnutella06>(config, 3, Settings::default());
+        for node in 0..256 {
+            sim.add_node(Profile::peer(Addr::from_index(node)));
+            let via = (node > 0).then(|| Addr::from_index(0));
+            sim.start(node, &Request::Join(via.into_iter().collect()), 0);
+        }
+        pass(&mut sim, Span::from_s(1200), &mut Book::default());
+        assert_eq!(complaints(&sim), Vec::<String>::new());
+        shape(&sim)[0]
+    };
+    let (deaf, guided) = (crowd(1000), crowd(Config::default().guidance));
+    println!("ultrapeers after a rush: {deaf:.3} that heed no guidance, {guided:.3} that do");
+    assert!(deaf > 0.2 && guided < 0.14, "{deaf} {guided}");
+}
+
 #[test]
 fn newcomers_find_in_through_web_caches() {
     let sim = joined(Config { web_caches: 2, ..Config::default() }, 60, 7);

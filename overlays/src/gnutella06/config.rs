@@ -22,12 +22,18 @@ crate::parameters! {
         /// Downstream that an ultrapeer must have, in kilobits per second (15
         /// KB/s).
         pub min_download_kbps: u32 = 120;
-        /// How long a servent has been up before it offers to be an ultrapeer
-        /// unasked.
+        /// How long a leaf has been up before it offers to be an ultrapeer for
+        /// want of further links. One that has no link at all does not wait.
         pub min_uptime: Span = Span::from_s(300), in Span::ZERO..=Span::from_s(86_400);
         /// Taken leaf slots, in percent, from which an ultrapeer says that
-        /// more ultrapeers are needed.
+        /// more ultrapeers are needed, and keeps the others for leaves that
+        /// have no ultrapeer.
         pub needed_percent: u32 = 90, in 1..=100;
+        /// Taken leaf slots, in percent, below which an ultrapeer steps down
+        /// when it is told that no more ultrapeers are needed.
+        pub sparse_percent: u32 = 33, in 0..=100;
+        /// How often in a row it must be told before it does.
+        pub guidance: u32 = 4, in 1..=1000;
         /// Slots of a QRP table, as a power of two (16: 65,536 slots).
         pub table_bits: u32 = 16, in 3..=16;
         /// Bits of an entry in a PATCH: 4 or 8.
@@ -121,5 +127,17 @@ impl Config {
     /// Whether so many taken leaf slots call for more ultrapeers.
     pub fn calls_for_ultrapeers(&self, taken: usize) -> bool {
         taken as u64 * 100 >= u64::from(self.leaves) * u64::from(self.needed_percent)
+    }
+
+    /// Whether so many taken leaf slots are too few for an ultrapeer.
+    pub fn is_sparse(&self, taken: usize) -> bool {
+        (taken as u64 * 100) < u64::from(self.leaves) * u64::from(self.sparse_percent)
+    }
+
+    /// Whether an ultrapeer with so many taken leaf slots has another for a
+    /// leaf: the last ones are for those that have no ultrapeer.
+    pub fn takes_leaf(&self, taken: usize, stranded: bool) -> bool {
+        let reserved = !stranded && self.calls_for_ultrapeers(taken);
+        taken < self.leaves as usize && !reserved
     }
 }

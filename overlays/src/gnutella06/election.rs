@@ -1,16 +1,22 @@
-//! Who becomes an ultrapeer.
+//! Who becomes an ultrapeer, and who ceases to be one.
 //!
 //! A servent is fit to be one by its access link and by being reachable. It
-//! offers to be one once it has been up for a while, or when an ultrapeer had
-//! no room for it as a leaf. The acceptor of the handshake has the last word
-//! (leaf guidance, Ultrapeers 1.0 §3.2): while it has leaf slots to spare it
-//! says that it needs no ultrapeer, and the dialler becomes its leaf.
+//! comes as one when everyone whom it knows had no room for it as a leaf: at
+//! once if it has no ultrapeer, and if it lacks only some, once it has been up
+//! for a while, with a chance that makes as many new ultrapeers as the missing
+//! links call for. The acceptor of the handshake has the last word (leaf
+//! guidance, Ultrapeers 1.0 §3.2): while it has leaf slots to spare it says
+//! that it needs no ultrapeer, and the dialler becomes its leaf. An ultrapeer
+//! with few leaves that is told so often enough steps down.
 
 use std::sync::Arc;
 
+use rand::RngExt as _;
+
 use super::links::State;
-use super::{Config, Gnutella06, Rank};
-use crate::seam::{Cx, Profile, Time};
+use super::{Config, Gnutella06, Rank, Timer};
+use crate::parts::servent::MAX_TRY;
+use crate::seam::{Addr, Cx, Profile};
 
 /// Whether a servent is fit to be an ultrapeer: reachable, and with enough
 /// bandwidth both ways.
@@ -22,15 +28,55 @@ pub(super) fn is_capable(config: &Config, profile: &Profile) -> bool {
 }
 
 impl Gnutella06 {
-    /// Whether it is an ultrapeer, or offers to become one.
-    pub(super) fn offers_ultrapeer(&self, now: Time) -> bool {
-        let old_enough = now.since(self.up_since) >= self.config.min_uptime;
-        self.rank == Rank::Ultrapeer || self.capable && (old_enough && self.state == State::Member)
-    }
-
     /// Whether it would rather have another ultrapeer than another leaf.
     pub(super) fn needs_ultrapeers(&self) -> bool {
         self.config.calls_for_ultrapeers(self.leaves())
+    }
+
+    /// Whether it is a leaf, or would be one, without any ultrapeer.
+    pub(super) fn is_stranded(&self) -> bool {
+        self.state != State::Outside && self.rank == Rank::Leaf && self.ultrapeers() == 0
+    }
+
+    /// Whether it has no ultrapeer, and somebody who may take it is asked.
+    pub(super) fn may_be_taken(&self) -> bool {
+        self.is_stranded() && (!self.dials.is_empty() || self.asked_cache.is_some())
+    }
+
+    /// Everyone known was asked, and nobody took it. Says whether it goes on
+    /// as an ultrapeer.
+    pub(super) fn comes_as_ultrapeer(&mut self, cx: &mut Cx<'_, Self>) -> bool {
+        let Some(peer) = self.needed_by.take() else { return false };
+        if self.rank == Rank::Ultrapeer || !(self.is_stranded() || self.offers_itself(cx)) {
+            return false;
+        }
+        self.dial(cx, peer, true);
+        true
+    }
+
+    /// Whether a leaf that lacks some of its links shall be an ultrapeer.
+    ///
+    /// Leaves cannot know of each other, so chance decides, once a round: a
+    /// new ultrapeer has room for `leaves` links, and so many missing links
+    /// make one of them.
+    fn offers_itself(&mut self, cx: &mut Cx<'_, Self>) -> bool {
+        let due = core::mem::take(&mut self.offer_due);
+        let lacking = self.missing() as u32;
+        let old_enough = cx.now().since(self.up_since) >= self.config.min_uptime;
+        // What it searches for is on its way to it as a leaf.
+        due && old_enough
+            && self.searches.is_empty()
+            && cx.rng().random_range(0..self.config.leaves) < lacking
+    }
+
+    /// A leaf that nobody took looks again soon, some times, and then with each
+    /// round of upkeep.
+    pub(super) fn look_again(&mut self, cx: &mut Cx<'_, Self>) {
+        if self.is_stranded() && !self.looking && self.looks_left > 0 {
+            self.looks_left -= 1;
+            self.looking = true;
+            cx.wake_upkeep(self.config.join_retry, Timer::Choose);
+        }
     }
 
     /// Becomes an ultrapeer: says goodbye to those whose leaf it was.
@@ -40,6 +86,7 @@ impl Gnutella06 {
         }
         self.part_from_all(cx, &[]);
         self.rank = Rank::Ultrapeer;
+        self.guided = 0;
         self.table = Arc::new(self.fresh_table());
     }
 
@@ -49,5 +96,61 @@ impl Gnutella06 {
         if !self.firewalled {
             self.become_ultrapeer(cx);
         }
+    }
+
+    /// Whether an ultrapeer would step down if it were told to: it has few
+    /// leaves, and nobody waits for what it searches.
+    fn would_step_down(&self) -> bool {
+        let idle = self.searches.is_empty() && self.dynamic.is_empty();
+        self.rank == Rank::Ultrapeer && self.config.is_sparse(self.leaves()) && idle
+    }
+
+    /// An ultrapeer with few leaves asks one of its ultrapeers for guidance, by
+    /// another handshake on the link. Where few links come and go it would
+    /// otherwise never hear that it is not needed.
+    pub(super) fn ask_for_guidance(&mut self, cx: &mut Cx<'_, Self>) {
+        if !self.would_step_down() || !self.dials.is_empty() || self.ultrapeers() == 0 {
+            return;
+        }
+        let nth = cx.rng().random_range(0..self.ultrapeers());
+        let Some(peer) = self.peers_of(Rank::Ultrapeer).nth(nth) else { return };
+        self.dial(cx, peer, true);
+    }
+
+    /// Takes the guidance of `acceptor` on whether ultrapeers are needed.
+    pub(super) fn follow_guidance(
+        &mut self,
+        cx: &mut Cx<'_, Self>,
+        acceptor: Addr,
+        offered: bool,
+        needed: bool,
+    ) {
+        if self.rank == Rank::Leaf {
+            if offered && needed {
+                self.become_ultrapeer(cx);
+            }
+            return;
+        }
+        self.guided = if needed { 0 } else { self.guided.saturating_add(1) };
+        if self.guided >= self.config.guidance && self.would_step_down() {
+            self.step_down(cx, acceptor);
+        }
+    }
+
+    /// Becomes a leaf of `acceptor`: says goodbye to all, and names its
+    /// ultrapeers, where there may be room.
+    fn step_down(&mut self, cx: &mut Cx<'_, Self>, acceptor: Addr) {
+        self.remove_link(cx, acceptor);
+        let others = self.peers_of(Rank::Ultrapeer);
+        let mut hosts: Vec<Addr> = core::iter::once(acceptor).chain(others).collect();
+        for host in &hosts {
+            self.hosts.learn(*host);
+        }
+        hosts.truncate(MAX_TRY);
+        self.part_from_all(cx, &hosts);
+        self.drop_handshakes(cx);
+        self.rank = Rank::Leaf;
+        self.guided = 0;
+        self.table = Arc::new(self.fresh_table());
     }
 }

@@ -95,6 +95,12 @@ impl Gnutella06 {
         self.links.iter().any(|l| l.peer == peer)
     }
 
+    /// Whether both are ultrapeers, and linked.
+    fn is_among_ultrapeers(&self, peer: Addr) -> bool {
+        self.rank == Rank::Ultrapeer
+            && self.links.iter().any(|l| l.peer == peer && l.rank == Rank::Ultrapeer)
+    }
+
     fn dialling(&self, peer: Addr) -> bool {
         self.dials.iter().any(|d| d.peer == peer)
     }
@@ -177,12 +183,8 @@ impl Gnutella06 {
         );
         hosts.truncate(MAX_TRY);
         self.part_from_all(cx, &hosts);
-        while let Some(dial) = self.dials.pop() {
-            cx.close(dial.peer);
-        }
-        while let Some(greeted) = self.greeted.pop() {
-            cx.close(greeted.peer);
-        }
+        self.drop_handshakes(cx);
+        self.needed_by = None;
         self.rank = Rank::Leaf;
         self.asked_cache = None;
         self.next_update_at = Time::ZERO;
@@ -202,6 +204,13 @@ impl Gnutella06 {
         }
     }
 
+    /// Breaks off all handshakes.
+    pub(super) fn drop_handshakes(&mut self, cx: &mut Cx<'_, Self>) {
+        let dialled = self.dials.drain(..).map(|dial| dial.peer);
+        let peers: Vec<Addr> = dialled.chain(self.greeted.drain(..).map(|g| g.peer)).collect();
+        peers.into_iter().for_each(|peer| cx.close(peer));
+    }
+
     fn say_bye(&mut self, cx: &mut Cx<'_, Self>, peer: Addr, code: u16, hosts: &[Addr]) {
         let guid = Guid::fresh(cx.rng());
         let body = Arc::new(ByeBody { code, hosts: hosts.into() });
@@ -210,7 +219,7 @@ impl Gnutella06 {
     }
 
     /// Links that it lacks to other ultrapeers.
-    fn missing(&self) -> usize {
+    pub(super) fn missing(&self) -> usize {
         let wanted = match self.rank {
             Rank::Leaf => self.config.leaf_ultrapeers as usize,
             Rank::Ultrapeer => self.config.own_links(),
@@ -230,18 +239,23 @@ impl Gnutella06 {
             let fits = |a| a != me && !self.linked(a) && !self.dialling(a);
             let now = cx.now();
             let Some(peer) = self.hosts.pick(cx.rng(), now, fits) else { break };
-            let offered = self.offers_ultrapeer(now);
-            self.dial(cx, peer, offered);
+            self.dial(cx, peer, self.rank == Rank::Ultrapeer);
         }
-        // Only a newcomer that nobody takes as a leaf comes as an ultrapeer.
-        if let State::Joining { op, tries } = self.state
-            && self.dials.is_empty()
-            && self.asked_cache.is_none()
-        {
-            match self.needed_by.take() {
-                Some(peer) => self.dial(cx, peer, true),
-                None => self.try_contacts_again(cx, op, tries),
+        // Only one that nobody takes as a leaf comes as an ultrapeer.
+        let wants_more = self.missing() > 0 && self.state != State::Outside;
+        if !wants_more || !self.dials.is_empty() || self.asked_cache.is_some() {
+            return;
+        }
+        if self.comes_as_ultrapeer(cx) {
+            return;
+        }
+        match self.state {
+            State::Joining { op, tries } => self.try_contacts_again(cx, op, tries),
+            State::Member if self.links.is_empty() && self.greeted.is_empty() => {
+                self.end_waiting_searches(cx);
+                self.look_again(cx);
             }
+            _ => {}
         }
     }
 
@@ -260,8 +274,11 @@ impl Gnutella06 {
     /// It is time to dial more hosts: senders of pongs, or, as long as there
     /// is no link to get pongs through, once more the contacts.
     pub(super) fn choose(&mut self, cx: &mut Cx<'_, Self>) {
-        if matches!(self.state, State::Joining { .. }) && self.dials.is_empty() {
-            self.dials_left = self.config.dials_per_interval;
+        self.looking = false;
+        if self.dials.is_empty() && self.is_stranded() {
+            if matches!(self.state, State::Joining { .. }) {
+                self.dials_left = self.config.dials_per_interval;
+            }
             self.learn_contacts(cx);
         }
         self.refill(cx);
@@ -286,11 +303,13 @@ impl Gnutella06 {
         }
     }
 
-    fn dial(&mut self, cx: &mut Cx<'_, Self>, peer: Addr, offered: bool) {
+    pub(super) fn dial(&mut self, cx: &mut Cx<'_, Self>, peer: Addr, offered: bool) {
         self.dials_left = self.dials_left.saturating_sub(1);
         self.dials.push(Dial { peer, since: cx.now(), offered });
         self.hosts.defer(peer, cx.now() + self.config.ping_interval);
-        let headers = Box::new(self.headers(offered));
+        let mut headers = Box::new(self.headers(offered));
+        // A leaf that has no ultrapeer says so.
+        headers.ultrapeer_needed = (!offered && self.is_stranded()).then_some(true);
         cx.send(peer, Message::Connect { headers });
         cx.wake(self.config.connect_timeout, Timer::Dial(peer));
     }
@@ -316,17 +335,24 @@ impl Gnutella06 {
         cx.note(|| Note::TableChange { table: "link", slot, peer: Some(peer) });
         if rank == Rank::Ultrapeer {
             self.send_table(cx, peer);
+            self.looks_left = self.config.join_tries;
         }
+        self.wake_waiting_searches(cx);
         if let State::Joining { op, .. } = self.state {
             self.state = State::Member;
             self.needed_by = None;
             cx.finish(op, Outcome::Done);
+        }
+        if rank == Rank::Ultrapeer && self.missing() > 0 {
+            // It may know of others.
             self.ping(cx, peer);
-            cx.wake(self.config.pong_wait, Timer::Choose);
+            if !core::mem::replace(&mut self.looking, true) {
+                cx.wake(self.config.pong_wait, Timer::Choose);
+            }
         }
     }
 
-    fn remove_link(&mut self, cx: &mut Cx<'_, Self>, peer: Addr) -> bool {
+    pub(super) fn remove_link(&mut self, cx: &mut Cx<'_, Self>, peer: Addr) -> bool {
         let Some(at) = self.links.iter().position(|l| l.peer == peer) else { return false };
         let link = self.links.swap_remove(at);
         cx.note(|| Note::TableChange { table: "link", slot: at as u32, peer: None });
@@ -343,7 +369,9 @@ impl Gnutella06 {
             // As if the connection could not be opened.
             return cx.close(from);
         }
-        if self.linked(from) {
+        let offered = headers.ultrapeer == Some(true);
+        let seeks_guidance = offered && self.is_among_ultrapeers(from);
+        if self.linked(from) && !seeks_guidance {
             // The other side must have forgotten; it dials again after this.
             self.remove_link(cx, from);
             return cx.close(from);
@@ -365,10 +393,10 @@ impl Gnutella06 {
         if self.rank == Rank::Leaf {
             return self.refuse(cx, from, None);
         }
-        let offered = headers.ultrapeer == Some(true);
         let needed = self.needs_ultrapeers();
-        let as_leaf = self.has_room(Rank::Leaf);
-        let as_ultrapeer = offered && self.has_room(Rank::Ultrapeer);
+        let stranded = !offered && headers.ultrapeer_needed == Some(true);
+        let as_leaf = self.config.takes_leaf(self.leaves(), stranded);
+        let as_ultrapeer = offered && (seeks_guidance || self.has_room(Rank::Ultrapeer));
         if !(as_ultrapeer || as_leaf && !(offered && needed)) {
             return self.refuse(cx, from, Some(needed || !as_leaf));
         }
@@ -405,15 +433,22 @@ impl Gnutella06 {
     ) {
         if let Some(dial) = self.end_dial(from) {
             self.learn_hosts(&headers.try_ultrapeers);
-            if code == OK && !self.linked(from) {
+            if code == OK && (!self.linked(from) || self.is_among_ultrapeers(from)) {
                 self.agree(cx, from, dial.offered, headers);
             } else {
                 self.on_refused(cx, from, dial.offered, headers);
             }
         } else if self.end_greeting(from) {
             let rank = if headers.ultrapeer == Some(true) { Rank::Ultrapeer } else { Rank::Leaf };
-            if code != OK || self.linked(from) {
+            if code != OK || self.linked(from) && !self.is_among_ultrapeers(from) {
                 return;
+            }
+            if self.linked(from) {
+                if rank == Rank::Ultrapeer {
+                    return;
+                }
+                // It was told to step down, and does.
+                self.remove_link(cx, from);
             }
             if self.rank == Rank::Ultrapeer && self.has_room(rank) {
                 self.add_link(cx, from, rank, headers);
@@ -425,18 +460,21 @@ impl Gnutella06 {
 
     /// The acceptor agrees: the third block says as what the dialler comes.
     fn agree(&mut self, cx: &mut Cx<'_, Self>, from: Addr, offered: bool, headers: &Headers) {
-        let guided = headers.ultrapeer_needed == Some(false);
-        if self.rank == Rank::Leaf && offered && !guided {
-            self.become_ultrapeer(cx);
+        let is_ultrapeer = headers.ultrapeer == Some(true);
+        if is_ultrapeer {
+            self.follow_guidance(cx, from, offered, headers.ultrapeer_needed != Some(false));
         }
-        if headers.ultrapeer != Some(true) || !self.has_room(Rank::Ultrapeer) {
+        let stays = self.linked(from);
+        if !is_ultrapeer || !stays && !self.has_room(Rank::Ultrapeer) {
             let headers = Box::new(self.headers(self.rank == Rank::Ultrapeer));
             cx.send(from, Message::Answer { code: UNAVAILABLE, headers });
             return cx.close(from);
         }
         let answer = Box::new(self.headers(self.rank == Rank::Ultrapeer));
         cx.send(from, Message::Answer { code: OK, headers: answer });
-        self.add_link(cx, from, Rank::Ultrapeer, headers);
+        if !stays {
+            self.add_link(cx, from, Rank::Ultrapeer, headers);
+        }
     }
 
     fn on_refused(&mut self, cx: &mut Cx<'_, Self>, from: Addr, offered: bool, headers: &Headers) {
@@ -461,7 +499,8 @@ impl Gnutella06 {
 
     pub(super) fn on_bye(&mut self, cx: &mut Cx<'_, Self>, from: Addr, body: &ByeBody) {
         let was_linked = self.remove_link(cx, from);
-        if !was_linked && !self.end_greeting(from) && self.end_dial(from).is_none() {
+        let was_greeted = self.end_greeting(from);
+        if self.end_dial(from).is_none() && !was_linked && !was_greeted {
             return;
         }
         cx.close(from);
@@ -469,7 +508,7 @@ impl Gnutella06 {
         if body.code == LEAVING {
             self.hosts.forget(from);
         }
-        self.refill(cx);
+        self.look_at_once(cx);
     }
 
     pub(super) fn on_dial_timeout(&mut self, cx: &mut Cx<'_, Self>, peer: Addr) {
@@ -478,9 +517,10 @@ impl Gnutella06 {
         let over = |d: &Dial| d.peer == peer && cx.now().since(d.since) >= timeout;
         if self.dials.iter().any(over) {
             self.end_dial(peer);
+            self.remove_link(cx, peer);
             self.unreachable(peer);
             cx.close(peer);
-            self.refill(cx);
+            self.look_at_once(cx);
         }
     }
 
@@ -497,8 +537,16 @@ impl Gnutella06 {
         self.no_answer_of_cache(cx, peer);
         if was_linked || was_dialled {
             self.unreachable(peer);
-            self.refill(cx);
+            self.look_at_once(cx);
         }
+    }
+
+    /// A link has gone: one that has no other turns to whom it was told of.
+    fn look_at_once(&mut self, cx: &mut Cx<'_, Self>) {
+        if self.state == State::Member && self.is_stranded() {
+            self.learn_contacts(cx);
+        }
+        self.refill(cx);
     }
 
     /// Closes a stream that was opened for one exchange, unless it serves a

@@ -16,6 +16,10 @@
 //!   ultrapeer whatever its uptime, if it is fit for one: the refusal says
 //!   X-Ultrapeer-Needed. Without this a network could not grow faster than its
 //!   members age.
+//! * Leaves that lack links offer themselves by chance, the last leaf slots are
+//!   kept for leaves that have no ultrapeer, and an ultrapeer with few leaves
+//!   asks for guidance on links that stand, and steps down.
+//! * The searches of a leaf that loses its last ultrapeer wait for the next.
 //! * A leaf without any ultrapeer that is asked to connect becomes one, and an
 //!   ultrapeer that leaves names leaves to try where it knows of too few
 //!   ultrapeers. So a network whose only ultrapeer goes finds together again.
@@ -89,6 +93,8 @@ pub enum Timer {
     Tables,
     /// The dynamic query with this number has waited for hits.
     Step(u32),
+    /// A search that nobody could be asked for may be asked anew.
+    Ask(OpId),
     /// The search had its time.
     Timeout(OpId),
 }
@@ -115,6 +121,14 @@ pub struct Gnutella06 {
     dials_left: u32,
     /// An ultrapeer that had no room for a leaf and said it needs more like it.
     needed_by: Option<Addr>,
+    /// Whether a leaf that lacks links may still offer itself in this round.
+    offer_due: bool,
+    /// How often in a row an ultrapeer was told that it is not needed.
+    guided: u32,
+    /// Whether a member without links is to look again soon.
+    looking: bool,
+    /// How often it still does.
+    looks_left: u32,
     /// Whom the user named; tried again whenever the servent stands alone.
     contacts: Vec<Addr>,
     hosts: HostCache,
@@ -186,6 +200,7 @@ impl Machine for Gnutella06 {
             Timer::Upkeep => self.on_upkeep(cx),
             Timer::Tables => self.on_tables_due(cx),
             Timer::Step(number) => self.on_step(cx, number),
+            Timer::Ask(op) => self.ask_anew(cx, op),
             Timer::Timeout(op) => self.on_search_timeout(cx, op),
         }
     }
@@ -237,6 +252,10 @@ impl Overlay for Gnutella06 {
             greeted: Vec::new(),
             dials_left: 0,
             needed_by: None,
+            offer_due: false,
+            guided: 0,
+            looking: false,
+            looks_left: config.join_tries,
             contacts: Vec::new(),
             hosts: HostCache::new(config.host_cache as usize),
             shares: Shares::default(),

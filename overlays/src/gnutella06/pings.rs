@@ -25,16 +25,21 @@ impl Gnutella06 {
             return;
         }
         let mut peers: Vec<Addr> = self.peers_of(Rank::Ultrapeer).collect();
+        if peers.is_empty() {
+            // Its leaves may know of others.
+            peers.extend(self.peers_of(Rank::Leaf));
+        }
         peers.shuffle(cx.rng());
         for peer in peers.into_iter().take(self.config.pings as usize) {
             self.ping(cx, peer);
         }
         // An ultrapeer without others may have founded one network of two.
-        let only = self.config.web_caches > 0 && self.rank == Rank::Ultrapeer;
-        if self.links.is_empty() || only && self.ultrapeers() == 0 {
+        if self.ultrapeers() == 0 {
             self.learn_contacts(cx);
         }
         self.update_web_cache(cx);
+        self.offer_due = true;
+        self.ask_for_guidance(cx);
         self.refill(cx);
     }
 

@@ -20,6 +20,9 @@ pub(super) struct Search {
     guid: Guid,
     /// The ultrapeers that still search: a leaf's, or the servent itself.
     asked: Vec<Addr>,
+    /// Whether it waits until a leaf that has lost all its ultrapeers has
+    /// found another.
+    waits: bool,
     /// The search's own cause, for a guard that is on nobody's account.
     cause: Cause,
     harvest: Harvest,
@@ -46,13 +49,49 @@ impl Gnutella06 {
         }
         let mut harvest = Harvest::new(query.clone());
         let found = harvest.take(own);
-        if harvest.is_full() || self.links.is_empty() {
+        let waits = self.may_be_taken();
+        if harvest.is_full() || self.links.is_empty() && !waits {
             return cx.finish_search(op, harvest.into_hits());
         }
         if found > 0 {
             cx.answer(op, found);
         }
-        let guid = Guid::fresh(cx.rng());
+        let (guid, cause) = (Guid::fresh(cx.rng()), cx.cause());
+        self.searches.push(Search { op, guid, asked: Vec::new(), waits, cause, harvest });
+        // The guard is a rare need, so it keeps no account open.
+        let timeout = self.config.search_timeout;
+        cx.on_behalf_of(Cause::UPKEEP).wake(timeout, Timer::Timeout(op));
+        if !waits {
+            self.ask_for(cx, self.searches.len() - 1);
+        }
+    }
+
+    /// There is a link: searches that wait for one are asked soon, when it has
+    /// told what there is behind it.
+    pub(super) fn wake_waiting_searches(&mut self, cx: &mut Cx<'_, Self>) {
+        for search in self.searches.iter().filter(|s| s.waits) {
+            cx.on_behalf_of(search.cause).wake(self.config.pong_wait, Timer::Ask(search.op));
+        }
+    }
+
+    pub(super) fn ask_anew(&mut self, cx: &mut Cx<'_, Self>, op: OpId) {
+        if let Some(at) = self.searches.iter().position(|s| s.op == op && s.waits)
+            && !self.links.is_empty()
+        {
+            self.ask_for(cx, at);
+        }
+    }
+
+    /// Nobody takes this leaf in: ends the searches that wait for it.
+    pub(super) fn end_waiting_searches(&mut self, cx: &mut Cx<'_, Self>) {
+        while let Some(at) = self.searches.iter().position(|s| s.waits) {
+            self.end_search(cx, at);
+        }
+    }
+
+    /// Asks the ultrapeers of a leaf, or begins to ask as an ultrapeer.
+    fn ask_for(&mut self, cx: &mut Cx<'_, Self>, at: usize) {
+        let guid = self.searches[at].guid;
         self.queries.remember(guid, self.me, cx.now());
         if let Some(reached) = self.queries.used_mut(guid) {
             *reached = OWN;
@@ -61,20 +100,14 @@ impl Gnutella06 {
             Rank::Leaf => self.peers_of(Rank::Ultrapeer).collect(),
             Rank::Ultrapeer => vec![self.me],
         };
-        self.searches.push(Search { op, guid, asked, cause: cx.cause(), harvest });
-        // The guard is a rare need, so it keeps no account open.
-        let timeout = self.config.search_timeout;
-        cx.on_behalf_of(Cause::UPKEEP).wake(timeout, Timer::Timeout(op));
-        self.ask_for(cx, guid, query);
-    }
-
-    /// Asks the ultrapeers of a leaf, or begins to ask as an ultrapeer.
-    fn ask_for(&mut self, cx: &mut Cx<'_, Self>, guid: Guid, query: &Query) {
+        let search = &mut self.searches[at];
+        (search.waits, search.asked) = (false, asked);
+        let query = search.harvest.query();
         let mut flags = Flags::VALID | Flags::LEAF_GUIDED;
         if self.firewalled {
             flags |= Flags::FIREWALLED;
         }
-        let target = query.target.clone();
+        let (target, limit) = (query.target.clone(), query.limit);
         let products = Products::of(&target);
         let passing = Passing { guid, flags: Flags(flags), target, products };
         match self.rank {
@@ -85,7 +118,7 @@ impl Gnutella06 {
             }
             Rank::Ultrapeer => {
                 let asked = self.to_leaves(cx, self.me, &passing, 0);
-                let wanted = self.config.wanted_hits.min(u32::from(query.limit));
+                let wanted = self.config.wanted_hits.min(u32::from(limit));
                 self.start_dynamic(cx, self.me, passing, 0, wanted, asked);
             }
         }
@@ -97,7 +130,16 @@ impl Gnutella06 {
         let guids: Vec<Guid> =
             self.searches.iter().filter(|s| waiting(s)).map(|s| s.guid).collect();
         for guid in guids {
-            self.on_over(cx, peer, guid);
+            if let Some(at) = self.search_with(guid)
+                && self.is_stranded()
+            {
+                // It may yet ask another, which may know the query already.
+                let search = &mut self.searches[at];
+                search.guid = Guid::fresh(cx.rng());
+                (search.waits, search.asked) = (true, Vec::new());
+            } else {
+                self.on_over(cx, peer, guid);
+            }
         }
     }
 

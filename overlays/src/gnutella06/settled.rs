@@ -118,22 +118,36 @@ impl Blueprint {
         }
     }
 
-    /// Links a leaf with ultrapeers. False when it found too few.
+    /// Links a leaf with ultrapeers: random ones, or, where few have room, any
+    /// of those that its cache has place for. False when it found too few.
     fn take_in(&mut self, config: &Config, leaf: u32, rng: &mut Rng) -> bool {
-        let wanted = config.leaf_ultrapeers as usize;
+        let all = self.ultrapeers.len();
+        let wanted = (config.leaf_ultrapeers as usize).min(all);
         for _ in 0..TRIES * wanted {
-            let held = self.peers[leaf as usize].links.len();
-            if held >= wanted.min(self.ultrapeers.len()) {
-                break;
+            if self.peers[leaf as usize].links.len() >= wanted {
+                return true;
             }
-            let other = self.ultrapeers[rng.random_range(0..self.ultrapeers.len())];
-            let has_room = self.peers[other as usize].leaves < config.leaves;
-            if has_room && !self.peers[leaf as usize].links.contains(&other) {
-                self.link(leaf, other);
-                self.peers[other as usize].leaves += 1;
-            }
+            self.try_leaf_link(config, leaf, rng.random_range(0..all));
         }
-        self.peers[leaf as usize].links.len() >= wanted.min(self.ultrapeers.len())
+        let start = rng.random_range(0..all);
+        for step in 0..all.min(config.host_cache as usize) {
+            if self.peers[leaf as usize].links.len() >= wanted {
+                return true;
+            }
+            self.try_leaf_link(config, leaf, (start + step) % all);
+        }
+        self.peers[leaf as usize].links.len() >= wanted
+    }
+
+    /// Links a leaf with the ultrapeer at this place, if that has room for it.
+    fn try_leaf_link(&mut self, config: &Config, leaf: u32, place: usize) {
+        let other = self.ultrapeers[place];
+        let held = &self.peers[leaf as usize].links;
+        let taken = self.peers[other as usize].leaves as usize;
+        if config.takes_leaf(taken, held.is_empty()) && !held.contains(&other) {
+            self.link(leaf, other);
+            self.peers[other as usize].leaves += 1;
+        }
     }
 
     fn link(&mut self, a: u32, b: u32) {
@@ -315,16 +329,21 @@ fn audit_link(
     }
 }
 
-/// How many can be reached from the first.
+/// How many can be reached from the first ultrapeer. Leaves pass nothing on.
 fn reachable(sorted: &[(Addr, &Gnutella06)]) -> usize {
+    let first = sorted.iter().position(|(_, node)| node.rank == Rank::Ultrapeer);
+    let Some(first) = first else { return sorted.len().min(1) };
     let mut reached = vec![false; sorted.len()];
-    let mut queue: Vec<usize> = (0..sorted.len().min(1)).collect();
+    let mut queue = vec![first];
     let mut count = 0;
     while let Some(at) = queue.pop() {
         if core::mem::replace(&mut reached[at], true) {
             continue;
         }
         count += 1;
+        if sorted[at].1.rank == Rank::Leaf {
+            continue;
+        }
         let find = |l: &Link| sorted.binary_search_by_key(&l.peer, |(a, _)| *a).ok();
         queue.extend(sorted[at].1.links.iter().filter_map(find));
     }

@@ -35,11 +35,16 @@ fn ultrapeers_are_needed_when_leaf_slots_run_out() {
     let sent = bench.tell(20, connect(ultrapeer()));
     let [(20, Message::Answer { code: 200, headers })] = &sent[..] else { panic!("{sent:?}") };
     assert_eq!(headers.ultrapeer_needed, Some(true));
-    bench.link_leaf(10, &[]);
-    let sent = bench.tell(21, connect(leaf()));
-    let [(21, Message::Answer { code: 503, headers })] = &sent[..] else { panic!("{sent:?}") };
-    assert_eq!(headers.ultrapeer_needed, Some(true));
-    assert!(!bench.node.linked(addr(21)));
+    // The last slot is for one that has no ultrapeer.
+    let stranded = || Headers { ultrapeer_needed: Some(true), ..leaf() };
+    let refused = |sent: &[(u32, Message)]| match sent {
+        [(_, Message::Answer { code: 503, headers })] => headers.ultrapeer_needed,
+        _ => panic!("{sent:?}"),
+    };
+    assert_eq!(refused(&bench.tell(21, connect(leaf()))), Some(true));
+    bench.link(10, &stranded());
+    assert_eq!(refused(&bench.tell(22, connect(stranded()))), Some(true));
+    assert_eq!(bench.node.leaves(), 10);
 }
 
 #[test]
@@ -49,7 +54,8 @@ fn a_leaf_that_nobody_has_room_for_comes_back_as_an_ultrapeer() {
         let mut bench = Bench::new(Config::default(), profile);
         let sent = bench.call(|node, cx| node.join(cx, OpId(1), &[addr(1)]));
         let [(1, Message::Connect { headers })] = &sent[..] else { panic!("{sent:?}") };
-        assert_eq!(headers.ultrapeer, Some(false), "it is too young to offer more");
+        let says = (headers.ultrapeer, headers.ultrapeer_needed);
+        assert_eq!(says, (Some(false), Some(true)), "it has none, and is none");
         (bench.tell(1, answer(503, full())), bench)
     };
     let (sent, mut bench) = run(Profile::peer(addr(ME)));
@@ -69,21 +75,115 @@ fn a_leaf_that_nobody_has_room_for_comes_back_as_an_ultrapeer() {
 }
 
 #[test]
-fn an_old_leaf_offers_itself_and_the_acceptor_decides() {
-    let mut bench = Bench::leaf(2);
-    bench.now += Config::default().min_uptime;
-    let hosts = Headers { try_ultrapeers: vec![addr(7)], ..ultrapeer() };
-    // A refusal elsewhere taught it of host 7.
-    bench.call(|node, cx| {
-        node.hosts.learn(hosts.try_ultrapeers[0]);
-        node.refill(cx);
-    });
-    let needed = Headers { ultrapeer_needed: Some(true), ..ultrapeer() };
-    let sent = bench.tell(7, answer(200, needed));
+fn an_old_leaf_that_nobody_has_room_for_offers_itself_and_the_acceptor_decides() {
+    let full = || Headers { ultrapeer_needed: Some(true), ..ultrapeer() };
+    // What it does each time that host 7 refuses it, and after how many rounds
+    // it came to offer itself.
+    let offers = |now: Span| {
+        let mut bench = Bench::leaf(2);
+        bench.now += now;
+        for round in 0..400 {
+            bench.node.hosts.forget(addr(7));
+            bench.node.hosts.learn(addr(7));
+            let sent = bench.call(|node, cx| node.on_upkeep(cx));
+            let dial = sent.iter().find(|(_, m)| matches!(m, Message::Connect { .. }));
+            let Some((7, Message::Connect { headers })) = dial else { panic!("{sent:?}") };
+            let says = (headers.ultrapeer, headers.ultrapeer_needed);
+            assert_eq!(says, (Some(false), None), "it has two, and is none");
+            if let [(7, Message::Connect { headers })] = &bench.tell(7, answer(503, full()))[..] {
+                assert_eq!(headers.ultrapeer, Some(true));
+                return Some((round, bench));
+            }
+        }
+        None
+    };
+    assert!(offers(Span::ZERO).is_none(), "it is too young");
+    // It lacks one link, which is a thirtieth of an ultrapeer.
+    let (round, mut bench) = offers(Config::default().min_uptime).unwrap();
+    assert!(round > 0, "{round}");
+    let sent = bench.tell(7, answer(200, full()));
     assert_eq!(bench.node.rank(), Rank::Ultrapeer);
     let byes = sent.iter().filter(|(_, m)| matches!(m, Message::Bye { .. })).count();
     assert_eq!(byes, 2, "those whose leaf it was are told");
     assert_eq!((bench.node.ultrapeers(), bench.node.leaves()), (1, 0));
+    // Had there been room in the meantime, it would have stayed a leaf.
+    let (_, mut bench) = offers(Config::default().min_uptime).unwrap();
+    bench.tell(7, answer(200, Headers { ultrapeer_needed: Some(false), ..ultrapeer() }));
+    assert_eq!((bench.node.rank(), bench.node.ultrapeers()), (Rank::Leaf, 3));
+}
+
+#[test]
+fn an_ultrapeer_with_few_leaves_steps_down_when_told_so_often_enough() {
+    let guide = |needed| Headers { ultrapeer_needed: Some(needed), ..ultrapeer() };
+    let founder = |leaves: u32| {
+        let mut bench = Bench::founder(Config::default());
+        (1..=leaves).for_each(|n| bench.link_leaf(n, &[]));
+        [11, 12].iter().for_each(|n| bench.link_ultrapeer(*n, &[]));
+        bench
+    };
+    // It makes a link anew in each round, and hears the same each time.
+    let round = |bench: &mut Bench, needed| {
+        let sent = bench.call(|node, cx| node.on_upkeep(cx));
+        let dial = sent.iter().find(|(_, m)| matches!(m, Message::Connect { .. }));
+        let (peer, _) = dial?;
+        Some((*peer, bench.tell(*peer, answer(200, guide(needed)))))
+    };
+    let mut bench = founder(9);
+    for needed in [false, false, false, true, false, false, false] {
+        round(&mut bench, needed).unwrap();
+        let links = (bench.node.leaves(), bench.node.ultrapeers());
+        assert_eq!((bench.node.rank(), links), (Rank::Ultrapeer, (9, 2)));
+    }
+    let (peer, sent) = round(&mut bench, false).unwrap();
+    assert_eq!(bench.node.rank(), Rank::Leaf);
+    assert_eq!((bench.node.leaves(), bench.node.ultrapeers()), (0, 1));
+    let third = sent.iter().find_map(|(to, message)| match message {
+        Message::Answer { code: 200, headers } if *to == peer => headers.ultrapeer,
+        _ => None,
+    });
+    assert_eq!(third, Some(false));
+    let other = addr(if peer == 11 { 12 } else { 11 });
+    for (to, message) in &sent {
+        if let Message::Bye { body, .. } = message {
+            let named = [addr(peer), other];
+            let named = &named[..if *to == other.index() { 1 } else { 2 }];
+            assert_eq!(*body.hosts, *named, "{to} is told where to turn");
+        }
+    }
+    // One with more leaves does not ask.
+    assert_eq!(round(&mut founder(10), false), None);
+}
+
+#[test]
+fn an_ultrapeer_that_asks_for_guidance_keeps_its_link_or_becomes_a_leaf() {
+    let mut bench = Bench::founder(Config { degree: 2, ..Config::default() });
+    [11, 12].iter().for_each(|n| bench.link_ultrapeer(*n, &["blue moon"]));
+    bench.link(11, &ultrapeer());
+    assert_eq!((bench.node.leaves(), bench.node.ultrapeers()), (0, 2));
+    bench.tell(11, Message::Connect { headers: Box::new(ultrapeer()) });
+    assert_eq!(bench.node.ultrapeers(), 2, "it is linked while it asks");
+    bench.tell(11, answer(200, leaf()));
+    assert_eq!((bench.node.leaves(), bench.node.ultrapeers()), (1, 1));
+    assert_eq!(bench.closed, []);
+}
+
+#[test]
+fn a_leaf_that_loses_its_last_ultrapeer_turns_to_its_contacts_at_once() {
+    let mut bench = Bench::leaf(1);
+    bench.node.hosts.forget(addr(1));
+    bench.node.contacts = vec![addr(7)];
+    let sent = bench.call(|node, cx| node.on_lost(cx, addr(1)));
+    let [(7, Message::Connect { headers })] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(headers.ultrapeer_needed, Some(true));
+    // Refused for want of room, it comes as an ultrapeer, whatever its age.
+    let full = Headers { ultrapeer_needed: Some(true), ..ultrapeer() };
+    let sent = bench.tell(7, answer(503, full));
+    let [(7, Message::Connect { headers })] = &sent[..] else { panic!("{sent:?}") };
+    assert_eq!(headers.ultrapeer, Some(true));
+    // And when that fails, it looks again soon.
+    bench.timers.clear();
+    bench.tell(7, answer(503, ultrapeer()));
+    assert_eq!(bench.timers, [Timer::Choose]);
 }
 
 #[test]
