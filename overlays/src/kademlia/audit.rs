@@ -22,13 +22,18 @@ pub(super) fn subtrees<D: Dialect>(nodes: &[(Addr, &Node<D>)]) -> Vec<String> {
     let mut complaints = Vec::new();
     for (addr, node) in nodes.iter().filter(|(_, n)| member(n)) {
         let me = node.me.id;
-        let live = node.table.contacts().filter(|c| addrs.binary_search(&c.addr).is_ok());
-        let known: Vec<u32> = live.map(|c| c.id.common_prefix_bits(me)).collect();
+        // In which of its subtrees it knows somebody live: one for each is
+        // enough, and looking whether a contact lives takes longest.
+        let mut known = [false; Key::BITS as usize + 1];
+        for contact in node.table.contacts() {
+            let known = &mut known[contact.id.common_prefix_bits(me) as usize];
+            *known = *known || addrs.binary_search(&contact.addr).is_ok();
+        }
         let mut range = &ids[..];
         for bit in 0..node.config.bits() {
             let (zeros, ones) = range.split_at(range.partition_point(|id| !id.bit(bit)));
             let (own, other) = if me.bit(bit) { (ones, zeros) } else { (zeros, ones) };
-            if !other.is_empty() && !known.contains(&bit) {
+            if !other.is_empty() && !known[bit as usize] {
                 complaints.push(format!(
                     "subtree: {addr} at {me:?} knows none of the {} live nodes that share {bit} \
                      leading bits with it",
