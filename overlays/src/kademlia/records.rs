@@ -1,7 +1,7 @@
 //! The records that a node keeps for others.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::config::Settings;
@@ -24,13 +24,31 @@ pub(super) fn tag(item: Key) -> u32 {
     item.top_bits(32) as u32
 }
 
+/// A record as it is kept, under its key.
 #[derive(Clone, Debug)]
 struct Kept {
+    /// The item's tag.
+    tag: u32,
+    provider: Addr,
     item: Option<Arc<Item>>,
     expires_s: u32,
     /// When this node is to see that others have it too; never for what is
     /// merely cached.
     replicate_s: u32,
+}
+
+impl Kept {
+    fn new(keep: Keep, now_s: u32) -> Self {
+        let Keep { id, item, lifetime_s, replicate_after_s } = keep;
+        let expires_s = now_s.saturating_add(lifetime_s);
+        let replicate_s = replicate_after_s.map_or(u32::MAX, |after| now_s.saturating_add(after));
+        Self { tag: id.item, provider: id.provider, item, expires_s, replicate_s }
+    }
+
+    /// What tells it from others under its key.
+    const fn place(&self) -> (u32, Addr) {
+        (self.tag, self.provider)
+    }
 }
 
 /// A record to keep and how.
@@ -46,67 +64,59 @@ pub(super) struct Keep {
 /// All records of a node.
 #[derive(Debug, Default)]
 pub(super) struct Records {
-    kept: BTreeMap<RecordId, Kept>,
-    /// How many records there are under each key that has many, so that who
-    /// stores one more under a popular word need not have them counted.
-    crowds: BTreeMap<Key, usize>,
+    /// By key, those under one in one piece, by item and provider. Words have
+    /// hundreds of records each, and whoever stores one more looks for the key
+    /// once and knows how many there are.
+    kept: BTreeMap<Key, Vec<Kept>>,
+    /// How many there are in all.
+    len: usize,
 }
 
-/// From how many records on a key's are counted once and for all.
-const CROWD: usize = 32;
-
-const LEAST: Addr = Addr::from_bytes([0; 6]);
-const MOST: Addr = Addr::from_bytes([255; 6]);
-
 impl Records {
-    fn under(&self, key: Key) -> impl Iterator<Item = (&RecordId, &Kept)> {
-        let from = Bound::Included(RecordId { key, item: 0, provider: LEAST });
-        let to = Bound::Included(RecordId { key, item: u32::MAX, provider: MOST });
-        self.kept.range((from, to))
+    fn under(&self, key: Key) -> &[Kept] {
+        self.kept.get(&key).map_or(&[], |list| list)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.kept.len()
+        self.len
     }
 
     /// Keeps a record or refreshes one; `false` when there is no room. A
     /// record is never kept shorter than was promised before.
     pub(super) fn put(&mut self, keep: Keep, now_s: u32, settings: &Settings) -> bool {
-        let expires_s = now_s.saturating_add(keep.lifetime_s);
-        let replicate_s =
-            keep.replicate_after_s.map_or(u32::MAX, |after| now_s.saturating_add(after));
-        if let Some(kept) = self.kept.get_mut(&keep.id) {
-            kept.expires_s = kept.expires_s.max(expires_s);
-            if keep.replicate_after_s.is_some() {
-                kept.replicate_s = replicate_s;
+        let has_room = self.len < settings.max_records;
+        let key = keep.id.key;
+        let kept = Kept::new(keep, now_s);
+        let mut list = match self.kept.entry(key) {
+            Entry::Occupied(list) => list,
+            Entry::Vacant(place) => {
+                let fits = has_room && settings.max_providers > 0;
+                if fits {
+                    place.insert(vec![kept]);
+                    self.len += 1;
+                }
+                return fits;
             }
-            if keep.item.is_some() {
-                kept.item = keep.item;
+        };
+        let list = list.get_mut();
+        match list.binary_search_by_key(&kept.place(), Kept::place) {
+            Ok(at) => {
+                let known = &mut list[at];
+                known.expires_s = known.expires_s.max(kept.expires_s);
+                if kept.replicate_s != u32::MAX {
+                    known.replicate_s = kept.replicate_s;
+                }
+                if kept.item.is_some() {
+                    known.item = kept.item;
+                }
+                true
             }
-            return true;
-        }
-        let under = self.count_under(keep.id.key);
-        if self.kept.len() >= settings.max_records || under >= settings.max_providers {
-            return false;
-        }
-        if under + 1 >= CROWD {
-            self.crowds.insert(keep.id.key, under + 1);
-        }
-        self.kept.insert(keep.id, Kept { item: keep.item, expires_s, replicate_s });
-        true
-    }
-
-    /// How many records there are under `key`.
-    fn count_under(&self, key: Key) -> usize {
-        self.crowds.get(&key).copied().unwrap_or_else(|| self.under(key).count())
-    }
-
-    /// Notes that a record under `key` is gone.
-    fn thin(crowds: &mut BTreeMap<Key, usize>, key: Key) {
-        let Some(count) = crowds.get_mut(&key) else { return };
-        *count -= 1;
-        if *count < CROWD {
-            crowds.remove(&key);
+            Err(_) if !has_room || list.len() >= settings.max_providers => false,
+            Err(at) => {
+                list.insert(at, kept);
+                self.len += 1;
+                true
+            }
         }
     }
 
@@ -125,52 +135,50 @@ impl Records {
                 .is_none_or(|w| kept.item.as_ref().is_some_and(|i| i.keywords().contains_all(w)));
             kept.expires_s > now_s && matches
         };
-        let all: Vec<_> = self.under(key).filter(|(_, kept)| fits(kept)).collect();
+        let all: Vec<_> = self.under(key).iter().filter(|kept| fits(kept)).collect();
         let skip = if all.len() > limit { start as usize % all.len() } else { 0 };
         let picked = all.iter().cycle().skip(skip).take(limit.min(all.len()));
-        picked.map(|(id, kept)| Record { item: kept.item.clone(), provider: id.provider }).collect()
+        let record = |kept: &&Kept| Record { item: kept.item.clone(), provider: kept.provider };
+        picked.map(record).collect()
     }
 
     /// The posting list under `key`: all live records that name their items.
     pub(super) fn list(&self, key: Key, now_s: u32, settings: &Settings) -> List<Vec<Hit>> {
-        let live = self.under(key).filter(|(_, kept)| kept.expires_s > now_s);
-        let hit = |(id, kept): (&RecordId, &Kept)| {
-            let item = kept.item.clone()?;
-            Some(Hit { item, provider: id.provider })
-        };
+        let all = self.under(key);
+        let live = all.iter().filter(|kept| kept.expires_s > now_s);
+        let hit = |kept: &Kept| Some(Hit { item: kept.item.clone()?, provider: kept.provider });
         // It is hot while it is full: records expire, and are announced anew.
-        let is_hot = self.count_under(key) >= settings.max_providers;
+        let is_hot = all.len() >= settings.max_providers;
         List { hits: live.filter_map(hit).collect(), is_hot }
     }
 
     /// Forgets a record; says whether it was there.
     pub(super) fn remove(&mut self, id: &RecordId) -> bool {
-        let was_there = self.kept.remove(id).is_some();
-        if was_there {
-            Self::thin(&mut self.crowds, id.key);
+        let Some(list) = self.kept.get_mut(&id.key) else { return false };
+        let place = list.binary_search_by_key(&(id.item, id.provider), Kept::place);
+        let Ok(at) = place else { return false };
+        list.remove(at);
+        if list.is_empty() {
+            self.kept.remove(&id.key);
         }
-        was_there
+        self.len -= 1;
+        true
     }
 
     /// Drops what has expired.
     pub(super) fn expire(&mut self, now_s: u32) {
-        let crowds = &mut self.crowds;
-        self.kept.retain(|id, kept| {
-            let stays = kept.expires_s > now_s;
-            if !stays {
-                Self::thin(crowds, id.key);
-            }
-            stays
+        self.kept.retain(|_, list| {
+            list.retain(|kept| kept.expires_s > now_s);
+            !list.is_empty()
         });
+        self.len = self.kept.values().map(Vec::len).sum();
     }
 
     /// The keys under which something is due to be replicated.
     pub(super) fn due(&self, now_s: u32) -> Vec<Key> {
         let due = |kept: &Kept| kept.replicate_s <= now_s && kept.expires_s > now_s;
-        let mut keys: Vec<Key> =
-            self.kept.iter().filter(|(_, kept)| due(kept)).map(|(id, _)| id.key).collect();
-        keys.dedup();
-        keys
+        let keys = self.kept.iter().filter(|(_, list)| list.iter().any(due));
+        keys.map(|(key, _)| *key).collect()
     }
 
     /// What is due to be replicated under `key`, with the seconds it has left;
@@ -181,14 +189,12 @@ impl Records {
         now_s: u32,
         again_s: u32,
     ) -> Vec<(Arc<Item>, Addr, u32)> {
-        let from = RecordId { key, item: 0, provider: LEAST };
-        let to = RecordId { key, item: u32::MAX, provider: MOST };
         let mut due = Vec::new();
-        for (id, kept) in self.kept.range_mut(from..=to) {
+        for kept in self.kept.get_mut(&key).into_iter().flatten() {
             if kept.replicate_s <= now_s && kept.expires_s > now_s {
                 kept.replicate_s = now_s.saturating_add(again_s);
                 if let Some(item) = &kept.item {
-                    due.push((item.clone(), id.provider, kept.expires_s - now_s));
+                    due.push((item.clone(), kept.provider, kept.expires_s - now_s));
                 }
             }
         }
@@ -198,32 +204,32 @@ impl Records {
     /// Records that are no longer this node's to replicate: they stay as
     /// copies until they expire.
     pub(super) fn release(&mut self, key: Key) {
-        let from = RecordId { key, item: 0, provider: LEAST };
-        let to = RecordId { key, item: u32::MAX, provider: MOST };
-        for (_, kept) in self.kept.range_mut(from..=to) {
+        for kept in self.kept.get_mut(&key).into_iter().flatten() {
             kept.replicate_s = u32::MAX;
         }
     }
 
-    /// Takes over records in bulk, for a converged start.
-    pub(super) fn settle(&mut self, records: Vec<Keep>, now_s: u32) {
-        let kept = |keep: Keep| {
-            let replicate_s =
-                keep.replicate_after_s.map_or(u32::MAX, |after| now_s.saturating_add(after));
-            let expires_s = now_s.saturating_add(keep.lifetime_s);
-            (keep.id, Kept { item: keep.item, expires_s, replicate_s })
-        };
-        self.kept = records.into_iter().map(kept).collect();
-        self.crowds.clear();
-        let keys: Vec<Key> = self.kept.keys().map(|id| id.key).collect();
-        for run in keys.chunk_by(|a, b| a == b).filter(|run| run.len() >= CROWD) {
-            self.crowds.insert(run[0], run.len());
+    /// Takes over records in bulk, for a converged start; of two with one
+    /// identity, the later.
+    pub(super) fn settle(&mut self, mut records: Vec<Keep>, now_s: u32) {
+        records.reverse();
+        records.sort_by_key(|keep| keep.id);
+        records.dedup_by_key(|keep| keep.id);
+        self.len = records.len();
+        self.kept.clear();
+        let mut records = records.into_iter().peekable();
+        while let Some(key) = records.peek().map(|keep| keep.id.key) {
+            let same = std::iter::from_fn(|| records.next_if(|keep| keep.id.key == key));
+            let mut list: Vec<Kept> = same.map(|keep| Kept::new(keep, now_s)).collect();
+            list.shrink_to_fit();
+            self.kept.insert(key, list);
         }
     }
 
     /// Bytes on the heap, roughly.
     pub(super) fn heap_bytes(&self) -> usize {
+        let lists: usize = self.kept.values().map(|list| list.capacity() * size_of::<Kept>()).sum();
         // A tree's nodes are about five sixths full.
-        self.kept.len() * (size_of::<RecordId>() + size_of::<Kept>()) * 6 / 5
+        lists + self.kept.len() * (size_of::<Key>() + size_of::<Vec<Kept>>()) * 6 / 5
     }
 }
