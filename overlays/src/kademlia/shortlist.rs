@@ -42,13 +42,15 @@ pub(super) struct Closest {
 pub(super) struct Shortlist {
     target: Key,
     candidates: Vec<Candidate>,
+    /// How many of them were asked and have not answered.
+    asked: usize,
     /// Answers and timeouts in a row that brought nobody closer.
     fruitless: usize,
 }
 
 impl Shortlist {
     pub(super) fn new(target: Key) -> Self {
-        Self { target, candidates: Vec::new(), fruitless: 0 }
+        Self { target, candidates: Vec::new(), asked: 0, fruitless: 0 }
     }
 
     pub(super) fn target(&self) -> Key {
@@ -57,18 +59,36 @@ impl Shortlist {
 
     /// Adds a candidate, unless it is known; says whether it is the closest.
     pub(super) fn add(&mut self, contact: Contact) -> bool {
-        let distance = contact.distance(self.target);
-        let place = self.candidates.partition_point(|c| c.contact.distance(self.target) < distance);
-        let same = |c: &&Candidate| c.contact.id == contact.id;
-        if self.candidates[place..].iter().take_while(same).any(|c| c.contact == contact)
-            || place >= MOST
-        {
+        let place = self.place_for(contact);
+        if place >= MOST || self.position_from(place, &contact).is_some() {
             return false;
+        }
+        if self.candidates.len() >= MOST {
+            self.remove(self.candidates.len() - 1);
         }
         let fresh = Candidate { contact, state: State::Fresh, token: None, empty: false };
         self.candidates.insert(place, fresh);
-        self.candidates.truncate(MOST);
         place == 0
+    }
+
+    /// The first place that is no closer to the target than `contact`.
+    fn place_for(&self, contact: Contact) -> usize {
+        let distance = contact.distance(self.target);
+        self.candidates.partition_point(|c| c.contact.distance(self.target) < distance)
+    }
+
+    /// Takes out the candidate at `place`.
+    fn remove(&mut self, place: usize) -> Candidate {
+        let candidate = self.candidates.remove(place);
+        self.asked -= usize::from(candidate.state == State::Asked);
+        candidate
+    }
+
+    /// Notes how far the lookup has got with the candidate at `place`.
+    fn set_state(&mut self, place: usize, state: State) {
+        let before = core::mem::replace(&mut self.candidates[place].state, state);
+        self.asked += usize::from(state == State::Asked);
+        self.asked -= usize::from(before == State::Asked);
     }
 
     /// Adds a node of which only the address is known. It stands at the end,
@@ -78,7 +98,14 @@ impl Shortlist {
     }
 
     fn position(&self, contact: &Contact) -> Option<usize> {
-        self.candidates.iter().position(|c| c.contact == *contact)
+        self.position_from(self.place_for(*contact), contact)
+    }
+
+    /// Where `contact` stands among those that are as far as the first at
+    /// `place`: one identifier, at several addresses.
+    fn position_from(&self, place: usize, contact: &Contact) -> Option<usize> {
+        let same = self.candidates[place..].iter().take_while(|c| c.contact.id == contact.id);
+        same.zip(place..).find(|(c, _)| c.contact == *contact).map(|(_, at)| at)
     }
 
     /// The next node to ask. `alpha` requests go on at a time; when as many
@@ -86,30 +113,26 @@ impl Shortlist {
     /// asked at once (§2.3).
     pub(super) fn next(&mut self, alpha: usize, k: usize) -> Option<Contact> {
         let most = if self.fruitless >= alpha { alpha.max(k) } else { alpha };
-        let asked = self.candidates.iter().filter(|c| c.state == State::Asked).count();
-        if asked >= most {
+        if self.asked >= most {
             return None;
         }
-        let next = self
-            .candidates
-            .iter_mut()
-            .filter(|c| c.state != State::Silent)
-            .take(k)
-            .find(|c| c.state == State::Fresh)?;
-        next.state = State::Asked;
-        Some(next.contact)
+        let live = self.candidates.iter().zip(0..).filter(|(c, _)| c.state != State::Silent);
+        let (next, place) = live.take(k).find(|(c, _)| c.state == State::Fresh)?;
+        let contact = next.contact;
+        self.set_state(place, State::Asked);
+        Some(contact)
     }
 
     /// The candidate at `place`, known by its address only, turns out to be
     /// `contact`, and moves to the place that is returned.
     fn rename(&mut self, place: usize, contact: Contact) -> usize {
-        let mut candidate = self.candidates.remove(place);
+        let mut candidate = self.remove(place);
         candidate.contact = contact;
         if let Some(twice) = self.position(&contact) {
-            self.candidates.remove(twice);
+            self.remove(twice);
         }
-        let distance = contact.distance(self.target);
-        let place = self.candidates.partition_point(|c| c.contact.distance(self.target) < distance);
+        let place = self.place_for(contact);
+        self.asked += usize::from(candidate.state == State::Asked);
         self.candidates.insert(place, candidate);
         place
     }
@@ -126,8 +149,8 @@ impl Shortlist {
     ) {
         if let Some(place) = self.position(asked) {
             let place = if *asked == contact { place } else { self.rename(place, contact) };
+            self.set_state(place, State::Answered);
             let candidate = &mut self.candidates[place];
-            candidate.state = State::Answered;
             candidate.token = token;
             candidate.empty = empty;
         }
@@ -141,7 +164,7 @@ impl Shortlist {
     /// `asked` gave no answer in time.
     pub(super) fn silent(&mut self, asked: &Contact) {
         if let Some(place) = self.position(asked) {
-            self.candidates[place].state = State::Silent;
+            self.set_state(place, State::Silent);
             self.fruitless += 1;
         }
     }
