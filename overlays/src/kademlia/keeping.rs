@@ -183,8 +183,8 @@ impl<D: Dialect> Node<D> {
         item: Option<Arc<Item>>,
         lifetime_s: u32,
     ) -> bool {
-        let closer = self.table.closer(id.key, &self.config);
-        let is_close = closer < self.config.k;
+        let k = self.config.k;
+        let is_close = self.table.closer(id.key, k, &self.config) < k;
         let tolerated = self.config.tolerance_bits;
         if !is_close && id.key.common_prefix_bits(self.me.id) < tolerated {
             return false;

@@ -255,15 +255,22 @@ impl Table {
         found
     }
 
-    /// How many contacts in use are closer to `key` than the node itself.
-    pub(super) fn closer(&self, key: Key, settings: &Settings) -> usize {
-        let own = self.me.xor(key);
-        let first = self.bucket_of(key);
-        self.buckets[first.min(self.buckets.len())..]
-            .iter()
-            .flat_map(|b| &b.entries)
-            .filter(|e| e.fails < settings.stale && e.contact.distance(key) < own)
-            .count()
+    /// How many contacts in use are closer to `key` than the node itself, up
+    /// to `limit`.
+    pub(super) fn closer(&self, key: Key, limit: usize, settings: &Settings) -> usize {
+        let differing = self.me.xor(key);
+        let deepest = self.buckets.len().saturating_sub(1);
+        let buckets = self.buckets.iter().enumerate().skip(self.bucket_of(key));
+        // A bucket's contacts first differ from the node in its bit. Where the
+        // key does so too, they are all closer; where it does not, none is.
+        // Only the deepest bucket holds some of either kind.
+        let buckets = buckets.filter(|(at, _)| *at == deepest || differing.bit(*at as u32));
+        let closer = buckets.flat_map(|(at, bucket)| {
+            let is_closer = move |c: &Contact| at < deepest || c.distance(key) < differing;
+            let in_use = bucket.entries.iter().filter(|e| e.fails < settings.stale);
+            in_use.filter(move |e| is_closer(&e.contact))
+        });
+        closer.take(limit).count()
     }
 
     /// Something in the range of `target`'s bucket is looked up.

@@ -168,6 +168,7 @@ proptest! {
         prop_assert_eq!(&closest[..], &known[..known.len().min(k)]);
         let own = id8(0x5a).xor(id8(target));
         let closer = known.iter().filter(|c| c.distance(id8(target)) < own).count();
-        prop_assert_eq!(t.closer(id8(target), &all_in_use), closer);
+        prop_assert_eq!(t.closer(id8(target), usize::MAX, &all_in_use), closer);
+        prop_assert_eq!(t.closer(id8(target), k, &all_in_use), closer.min(k));
     }
 }
