@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::space::Neighbour;
 use super::zone::{Point, Zone};
 use super::{Can, Phase};
 use crate::Addr;
@@ -15,18 +16,18 @@ const MAX_COMPLAINTS: usize = 8;
 pub(super) fn reality(nodes: &[(Addr, &Can)], at: usize) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut holders: BTreeMap<Point, (Zone, Addr)> = BTreeMap::new();
-    let mut others = 0;
+    let mut sharers: BTreeMap<Zone, Vec<Addr>> = BTreeMap::new();
     for (addr, node) in nodes.iter().filter(|(_, node)| node.phase == Phase::Member) {
         let Some(space) = node.spaces.get(at) else { continue };
         if !space.is_placed() {
             complaints.push(format!("{addr} has no zone in reality {at}"));
         }
         for zone in space.zones() {
-            if let Some((same, other)) = holders.insert(zone.first(), (zone, *addr)) {
-                if same != zone || node.config.peers == 1 {
-                    complaints.push(format!("{addr} and {other} both hold {zone}"));
-                }
-                others += 1;
+            sharers.entry(zone).or_default().push(*addr);
+            if let Some((same, other)) = holders.insert(zone.first(), (zone, *addr))
+                && (same != zone || node.config.peers == 1)
+            {
+                complaints.push(format!("{addr} and {other} both hold {zone}"));
             }
         }
     }
@@ -38,9 +39,10 @@ pub(super) fn reality(nodes: &[(Addr, &Can)], at: usize) -> Vec<String> {
     if complaints.is_empty() {
         for (addr, node) in nodes.iter().filter(|(_, node)| node.phase == Phase::Member) {
             if complaints.len() < MAX_COMPLAINTS {
-                complaints.extend(match others {
-                    0 => neighbours(*addr, node, at, &holders),
-                    _ => neighbouring_zones(*addr, node, at, &holders),
+                complaints.extend(match node.config.peers {
+                    1 => neighbours(*addr, node, at, &holders),
+                    _ => neighbouring_zones(*addr, node, at, &holders)
+                        .or_else(|| peers(*addr, node, at, &sharers)),
                 });
             }
         }
@@ -92,8 +94,7 @@ pub(super) fn adjoining(
     found
 }
 
-/// Where zones are shared, a node knows one peer of each zone beside its own,
-/// and all peers of its own.
+/// Where zones are shared, a node knows a peer of each zone beside its own.
 fn neighbouring_zones(
     addr: Addr,
     node: &Can,
@@ -110,6 +111,29 @@ fn neighbouring_zones(
     known.sort_unstable();
     known.dedup();
     (known != due).then(|| format!("{addr} knows the zones {known:?}, not {due:?}"))
+}
+
+/// Where zones are shared, a node that shares one has no other and knows all
+/// its peers, and the neighbours that it knows hold what it believes.
+fn peers(addr: Addr, node: &Can, at: usize, sharers: &BTreeMap<Zone, Vec<Addr>>) -> Option<String> {
+    let space = node.spaces.get(at)?;
+    let holds = |addr: Addr, zone: Zone| sharers.get(&zone).is_some_and(|s| s.contains(&addr));
+    let stale = |n: &&Neighbour| n.zones().any(|zone| !holds(n.addr, zone));
+    if let Some(stale) = space.neighbours.iter().find(stale) {
+        return Some(format!("{addr} believes {} to hold {:?}", stale.addr, stale.state.claims));
+    }
+    let with_others = |zone: &Zone| sharers.get(zone).is_some_and(|s| s.len() > 1);
+    if space.claims.len() > 1
+        && let Some(shared) = space.zones().find(with_others)
+    {
+        return Some(format!("{addr} shares {shared} and holds other zones"));
+    }
+    let own = space.zones().filter_map(|zone| sharers.get(&zone)).flatten();
+    let mut due: Vec<Addr> = own.copied().filter(|peer| *peer != addr).collect();
+    let mut known: Vec<Addr> = space.mates.iter().map(|m| m.addr).collect();
+    due.sort_unstable();
+    known.sort_unstable();
+    (known != due).then(|| format!("{addr} knows the peers {known:?}, not {due:?}"))
 }
 
 fn neighbours(

@@ -163,7 +163,7 @@ impl Blueprint {
                 let Holding { item, provider } = &self.holdings[place as usize];
                 let hit = Hit { item: item.clone(), provider: *provider };
                 let posting = Posting { hit, word };
-                Stored { point, key: posting.key(), hit: posting.hit }
+                Stored { point, key: posting.key(), hit: posting.hit, edition: 0 }
             },
         )
     }

@@ -7,7 +7,7 @@
 //! point 8; a zone 8 (the bits of its path from the top, a one, zeros); a claim
 //! 9 (zone, flag); a contact 14 (address, zone); a list is a 16-bit count and
 //! its entries; an item is its name behind a length byte, then a 64-bit size;
-//! a record is point, key, item, provider. An [`Errand`] is a tag byte and its
+//! a record is point, key, item, provider, edition. An [`Errand`] is a tag byte and its
 //! fields.
 
 use std::sync::Arc;
@@ -121,7 +121,7 @@ impl Wire for Message {
             Self::Replicate { hits, .. } => {
                 Key::BYTES + 2 + hits.iter().map(Hit::encoded_len).sum::<usize>()
             }
-            Self::Erase { .. } => 1 + 8 + 2 * Key::BYTES + Addr::BYTES,
+            Self::Erase { .. } => 5 + 8 + 2 * Key::BYTES + Addr::BYTES + 4,
         }
     }
 
@@ -395,6 +395,7 @@ impl Message {
                     w.u64(record.point.0);
                     w.key(record.key);
                     record.hit.encode(w);
+                    w.u32(record.edition);
                 }
             }
             Self::Ring { ttl, ring } => {
@@ -426,12 +427,14 @@ impl Message {
                 w.count(hits.len());
                 hits.iter().for_each(|hit| hit.encode(w));
             }
-            Self::Erase { reality, record } => {
+            Self::Erase { parcel, reality, record } => {
+                w.u32(*parcel);
                 w.u8(*reality);
                 w.u64(record.point.0);
                 w.key(record.key);
                 w.addr(record.provider);
                 w.key(record.item);
+                w.u32(record.edition);
             }
             _ => {}
         }
@@ -447,9 +450,14 @@ impl Message {
             },
             13 => {
                 let (parcel, reality) = (r.u32()?, r.u8()?);
-                let n = r.count("records", MAX_RECORDS, 8 + Key::BYTES + 15)?;
+                let n = r.count("records", MAX_RECORDS, 8 + Key::BYTES + 15 + 4)?;
                 let record = |r: &mut Reader<'_>| {
-                    Ok(Stored { point: Point(r.u64()?), key: r.key()?, hit: Hit::decode(r)? })
+                    Ok(Stored {
+                        point: Point(r.u64()?),
+                        key: r.key()?,
+                        hit: Hit::decode(r)?,
+                        edition: r.u32()?,
+                    })
                 };
                 let records = (0..n).map(|_| record(r)).collect::<Result<_, _>>()?;
                 Self::Transfer { parcel, reality, records }
@@ -484,12 +492,14 @@ impl Message {
                 Self::Replicate { key, hits }
             }
             _ => Self::Erase {
+                parcel: r.u32()?,
                 reality: r.u8()?,
                 record: Box::new(Erased {
                     point: Point(r.u64()?),
                     key: r.key()?,
                     provider: r.addr()?,
                     item: r.key()?,
+                    edition: r.u32()?,
                 }),
             },
         })

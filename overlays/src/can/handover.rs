@@ -7,16 +7,22 @@ use super::config::Weighting;
 use super::message::{
     Claim, Contact, MAX_RECORD_BYTES, MAX_RECORDS, Message, State, Stored, Verdict,
 };
+use super::space::Neighbour;
 use super::zone::{Destination, Zone};
 use super::{Can, Context, Phase};
 use crate::{Addr, Cause, Note};
 
 impl Can {
-    /// Who is to take a zone over: the neighbour that holds its sibling and can
-    /// merge the two, else the one with the smallest zones (§2.3).
+    /// Who is to take a zone over: another peer of it, else the neighbour that
+    /// holds its sibling and can merge the two, else the one with the smallest
+    /// zones (§2.3).
     pub(super) fn heir(&self, at: usize, zone: Zone, unwilling: &[Addr]) -> Option<Addr> {
         let d = self.config.dimensions;
         let space = &self.spaces[at];
+        let mut mates = space.mates.iter().filter(|m| m.zone == zone);
+        if let Some(mate) = mates.find(|m| !unwilling.contains(&m.addr)) {
+            return Some(mate.addr);
+        }
         let willing =
             space.neighbours.iter().filter(|n| n.is_responsive() && !unwilling.contains(&n.addr));
         let sibling = zone.sibling();
@@ -57,7 +63,7 @@ impl Can {
         let Some(at) = placed.filter(|_| self.phase == Phase::Member) else {
             return cx.send(from, Message::Declined { parcel });
         };
-        let known = self.spaces[at].neighbour(from).is_some();
+        let known = self.spaces[at].stands_for(from, claim.zone);
         let is_new = !self.spaces[at].zones().any(|zone| zone.covers(claim.zone));
         let near = self.spaces[at].adjoins(claim.zone, self.config.dimensions);
         let too_deep = claim.zone.depth() > self.config.max_depth();
@@ -118,6 +124,7 @@ impl Can {
         }
         self.tell_all(cx, at);
         if self.spaces[at].is_placed() {
+            self.part_from_mates(cx, at);
             self.spaces[at].prune(d);
         }
     }
@@ -158,7 +165,13 @@ impl Can {
         self.send_all(cx, at, to, &records);
     }
 
-    fn send_all(&mut self, cx: &mut Context<'_>, at: usize, to: Addr, records: &[Stored]) {
+    pub(super) fn send_all(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: usize,
+        to: Addr,
+        records: &[Stored],
+    ) {
         for records in chunks(records) {
             let records: Arc<[Stored]> = records.into();
             self.post(cx, to, Message::Transfer { parcel: 0, reality: at as u8, records }, 0);
@@ -187,13 +200,13 @@ impl Can {
             }
         }
         cx.send(from, Message::Received { parcel });
-        self.mirror(cx, at, fresh);
+        self.mirror(cx, at, &fresh, Some(from));
     }
 
     /// Records were taken by another node.
     pub(super) fn on_transferred(&mut self, cx: &mut Context<'_>, reality: u8, records: &[Stored]) {
         let Some(at) = self.reality(reality) else { return };
-        for Stored { point, key, hit } in records {
+        for Stored { point, key, hit, .. } in records {
             let space = &mut self.spaces[at];
             let (key, provider) = (*key, hit.provider);
             if !space.owns(*point) && space.store.remove(*point, key, provider, hit.item.key()) {
@@ -201,6 +214,32 @@ impl Can {
             }
         }
         self.on_transfer_over(cx);
+    }
+
+    /// A leaver's records were not taken: the next nearest neighbour is to see
+    /// that they get home. Returns whether there is one.
+    pub(super) fn send_elsewhere(
+        &mut self,
+        cx: &mut Context<'_>,
+        reality: u8,
+        records: Arc<[Stored]>,
+        unwilling: Addr,
+    ) -> bool {
+        let Some(at) = self.reality(reality).filter(|_| self.phase == Phase::Leaving) else {
+            return false;
+        };
+        let Some(first) = records.first() else { return false };
+        let point = Destination::new(first.point, self.config.dimensions);
+        let unwilling = self.note_unwilling(unwilling);
+        let space = &self.spaces[at];
+        let nearness = |n: &&Neighbour| n.zones().map(|z| point.distance_squared(z)).min();
+        let live = space.neighbours.iter().filter(|n| n.is_responsive());
+        let nearest = live.filter(|n| !unwilling.contains(&n.addr)).min_by_key(nearness);
+        let mut mates = space.mates.iter().map(|m| m.addr);
+        let mate = mates.find(|mate| !unwilling.contains(mate));
+        let Some(to) = mate.or(nearest.map(|n| n.addr)) else { return false };
+        self.post(cx, to, Message::Transfer { parcel: 0, reality, records }, 0);
+        true
     }
 
     /// A transfer came to its end, one way or the other.

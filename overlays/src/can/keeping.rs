@@ -55,20 +55,19 @@ impl Can {
                 self.answer(cx, origin, Message::Hits { request, leg, hits });
             }
             Errand::Store { key, hit } => {
-                let stored = Stored { point, key: *key, hit: hit.clone() };
+                let edition = self.edition(request);
+                let stored = Stored { point, key: *key, hit: hit.clone(), edition };
                 let verdict = self.keep(cx, at, stored.clone());
-                if verdict == Verdict::Done && !self.spaces[at].mates.is_empty() {
-                    self.mirror(cx, at, vec![stored]);
+                if verdict == Verdict::Done {
+                    self.mirror(cx, at, &[stored], None);
                 }
                 self.answer(cx, origin, Message::Judged { request, leg, verdict });
             }
             Errand::Remove { key, provider, item } => {
-                let (key, provider) = (*key, *provider);
-                let removed = self.spaces[at].store.remove(point, key, provider, *item);
-                if removed {
-                    cx.note(|| Note::Store { key, provider, stored: false });
-                    self.mirror_removal(cx, at, &Erased { point, key, provider, item: *item });
-                }
+                let (key, provider, item) = (*key, *provider, *item);
+                let edition = self.edition(request);
+                let erased = Erased { point, key, provider, item, edition };
+                let removed = self.erase(cx, at, erased, None);
                 let verdict = if removed { Verdict::Done } else { Verdict::NotFound };
                 self.answer(cx, origin, Message::Judged { request, leg, verdict });
             }
@@ -81,8 +80,12 @@ impl Can {
         }
     }
 
-    /// Keeps a record.
+    /// Keeps a record, but for one that is known to have been withdrawn since it
+    /// was announced.
     pub(super) fn keep(&mut self, cx: &mut Context<'_>, at: usize, stored: Stored) -> Verdict {
+        if self.is_erased(at, &stored) {
+            return Verdict::NotFound;
+        }
         let (key, provider) = (stored.key, stored.hit.provider);
         let verdict = self.spaces[at].store.put(stored, cx.now(), &self.config);
         if verdict == Verdict::Done {

@@ -80,6 +80,11 @@ impl Requests {
         self.last
     }
 
+    /// Numbers from `first` on.
+    pub(super) fn start_at(&mut self, first: u32) {
+        self.last = first;
+    }
+
     fn get(&mut self, id: u32) -> Option<&mut Request> {
         self.open.iter_mut().find(|r| r.id == id)
     }

@@ -72,6 +72,7 @@ impl Can {
         if self.phase != Phase::Outside {
             return cx.finish(op, Outcome::Failed(Reason::Refused));
         }
+        self.number_editions(cx);
         let others = via.iter().copied().filter(|a| *a != cx.me());
         let via: Vec<Addr> = others.take(MAX_VIA).collect();
         if via.is_empty() {
@@ -465,7 +466,6 @@ impl Can {
             Some(Passage::Withdrawing(op)) => {
                 let handing = HandingOver { op: *op, unwilling: Vec::new() };
                 self.set_passage(Some(Passage::HandingOver(handing)));
-                self.copy_to_mates(cx);
                 self.hand_over_next(cx);
             }
             _ => {}
@@ -486,10 +486,6 @@ impl Can {
         let unwilling = handing.unwilling.clone();
         for at in 0..self.spaces.len() {
             for claim in self.spaces[at].claims.clone() {
-                if self.spaces[at].mates.iter().any(|m| m.zone == claim.zone) {
-                    // The zone has other peers, who keep all of it.
-                    continue;
-                }
                 if let Some(heir) = self.heir(at, claim.zone, &unwilling) {
                     return self.hand_over(cx, at, claim, heir);
                 }
@@ -502,10 +498,19 @@ impl Can {
 
     /// A neighbour did not take a zone of a leaver.
     pub(super) fn on_handover_failed(&mut self, cx: &mut Context<'_>, heir: Addr) {
-        if let Some(handing) = self.handing_over() {
-            handing.unwilling.push(heir);
+        if self.handing_over().is_some() {
+            self.note_unwilling(heir);
             self.hand_over_next(cx);
         }
+    }
+
+    /// Notes that a node took nothing of a leaver, and returns all of those.
+    pub(super) fn note_unwilling(&mut self, addr: Addr) -> Vec<Addr> {
+        let Some(handing) = self.handing_over() else { return vec![addr] };
+        if !handing.unwilling.contains(&addr) {
+            handing.unwilling.push(addr);
+        }
+        handing.unwilling.clone()
     }
 
     /// Tells the neighbours that this node holds nothing any more.

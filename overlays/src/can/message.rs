@@ -103,13 +103,27 @@ pub struct Stored {
     pub key: Key,
     /// The item and its provider.
     pub hit: Hit,
+    /// The provider's number for its announcement; zero where zones are not
+    /// shared.
+    pub edition: u32,
 }
 
 impl Stored {
     /// Bytes that it takes in a transfer.
     pub(super) fn encoded_len(&self) -> usize {
-        8 + Key::BYTES + self.hit.encoded_len()
+        8 + Key::BYTES + self.hit.encoded_len() + 4
     }
+}
+
+/// How far apart two numbers of one life of a provider may lie to be compared.
+const LONGEST_LEAD: u32 = 1 << 24;
+
+/// Whether the announcement or withdrawal with the number `this` was made after
+/// the one with the number `other`, by the same provider. Numbers that lie far
+/// apart are of two lives of it, and tell nothing.
+pub(super) const fn is_later(this: u32, other: u32) -> bool {
+    let ahead = this.wrapping_sub(other);
+    0 < ahead && ahead <= LONGEST_LEAD
 }
 
 /// A message on its way to the owner of a point.
@@ -137,7 +151,7 @@ impl Routed {
 }
 
 /// A record that is to be dropped.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Erased {
     /// The point it is kept at.
     pub point: Point,
@@ -147,6 +161,15 @@ pub struct Erased {
     pub provider: Addr,
     /// The item's own key.
     pub item: Key,
+    /// The provider's number for the withdrawal; zero where zones are not shared.
+    pub edition: u32,
+}
+
+impl Erased {
+    /// Whether it withdraws this announcement of the record.
+    pub(super) const fn undoes(&self, edition: u32) -> bool {
+        self.edition == edition || is_later(self.edition, edition)
+    }
 }
 
 /// The search for a way on where no neighbour is nearer to a point.
@@ -318,6 +341,8 @@ pub enum Message {
     },
     /// A peer of the same zone was told to drop this record.
     Erase {
+        /// The sender's number, to be acknowledged.
+        parcel: u32,
         /// In which reality.
         reality: u8,
         /// What is to be dropped.

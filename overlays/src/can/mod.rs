@@ -47,6 +47,7 @@ pub mod message;
 mod overload;
 mod parcel;
 mod records;
+mod replicas;
 mod routing;
 mod space;
 mod takeover;
@@ -199,6 +200,11 @@ impl Machine for Can {
     type Timer = Timer;
 
     fn on_message(&mut self, cx: &mut Cx<'_, Self>, from: Addr, message: Message) {
+        if from == cx.me() {
+            // Only a forger writes with a node's own address to it, and would
+            // have it dispute a takeover with itself for ever.
+            return;
+        }
         if let Message::Update { nonce, .. } = &message {
             self.on_surveyed(cx, from, *nonce);
         }
@@ -243,7 +249,9 @@ impl Machine for Can {
                 self.on_divide(cx, from, reality, zone, &members);
             }
             Message::Replicate { key, hits } => self.on_replicate(cx, from, key, &hits),
-            Message::Erase { reality, record } => self.on_erase(cx, from, reality, &record),
+            Message::Erase { parcel, reality, record } => {
+                self.on_erase(cx, from, parcel, reality, *record);
+            }
         }
     }
 

@@ -2,19 +2,24 @@
 //!
 //! A joiner becomes one more peer of the zone it comes to, until the zone has
 //! `peers` of them; then the zone is split: the joiner takes the upper half, and
-//! the peers divide themselves between the halves by address. Each peer keeps
-//! all records of its zone and knows its other peers, and the one with the
-//! lowest address admits joiners, one at a time. Of each zone beside its own it
-//! knows the nearest peer, by round-trip times that it measures now and then.
+//! the peers divide themselves between the halves by address. Each peer knows
+//! its zone's other peers, and the one with the lowest address admits joiners,
+//! one at a time. Of each zone beside its own it knows the nearest peer, by
+//! round-trip times that it measures now and then.
+//!
+//! A node with several zones, one of which has other peers, leaves it to them:
+//! so whoever takes over a zone whose peers have all failed moves there, if its
+//! own zone is not left alone. What peers do with records is in `replicas`.
 
 use std::sync::Arc;
 
 use rand::RngExt;
 
-use super::message::{Claim, Contact, Erased, Errand, Message, Routed, State, Stored};
+use super::message::{Claim, Contact, Errand, Message, Routed, State};
+use super::space::{Mate, News};
 use super::zone::Point;
 use super::{Can, Context, Phase, Zone};
-use crate::{Addr, Note, Span, Time};
+use crate::{Addr, Span, Time};
 
 /// Longer round-trip times are no measurements.
 const LONGEST_RTT_US: u32 = 60_000_000;
@@ -55,18 +60,21 @@ impl Can {
             return self.post(cx, head, Message::Route { parcel: 0, routed }, 0);
         }
         let space = &self.spaces[at];
-        let idle = space.grant().is_none() && !self.is_handing_over();
-        let offer = match space.claims[..] {
-            [claim] if idle && self.phase == Phase::Member => {
-                let others = space.mates.iter().filter(|m| m.addr != joiner).count();
-                self.offer(claim, others + 1)
-            }
-            _ => None,
-        };
+        let claim = space.claims.iter().find(|c| c.zone.contains(routed.point));
+        let offer = claim.filter(|_| self.is_free(at)).and_then(|claim| {
+            let shares = |m: &&Mate| m.zone == claim.zone && m.addr != joiner;
+            self.offer(*claim, space.mates.iter().filter(shares).count() + 1)
+        });
         match offer {
             Some(claim) => self.grant(cx, at, routed, claim),
             None => cx.send(joiner, Message::Refuse { request: routed.request }),
         }
+    }
+
+    /// Whether its zones can be split or shared now.
+    fn is_free(&self, at: usize) -> bool {
+        let idle = self.spaces[at].grant().is_none() && !self.is_handing_over();
+        idle && self.phase == Phase::Member
     }
 
     /// What a joiner is offered of a zone that has so many peers.
@@ -80,15 +88,31 @@ impl Can {
     }
 
     /// A joiner has taken the place that it was offered: it gets its records,
-    /// and if it has half of the zone, the other peers divide themselves. Those
-    /// with the higher addresses go with it, so that it is never alone.
+    /// and if it has half of the zone, the other peers divide themselves.
     pub(super) fn welcome(&mut self, cx: &mut Context<'_>, at: usize, joiner: Addr, given: Zone) {
-        self.send_copies(cx, at, joiner, given);
-        let [claim] = self.spaces[at].claims[..] else { return };
+        let now = cx.now();
+        let is_whole = |zone: &Zone| zone.halves().is_some_and(|(_, upper)| upper == given);
+        let whole = self.spaces[at].zones().find(is_whole);
+        if self.spaces[at].zones().any(|zone| zone == given) {
+            self.spaces[at].note_mate(joiner, given, now);
+            if let Some(mate) = self.spaces[at].mate_mut(joiner) {
+                mate.copied = true;
+            }
+        }
+        self.give_copies(cx, at, joiner, given);
+        if let Some(zone) = whole {
+            self.split(cx, at, zone, Some(joiner));
+        }
+    }
+
+    /// Splits a zone of this node: the peers with the lower addresses, this one
+    /// among them, keep the lower half. Those with the higher addresses get the
+    /// upper one, with the joiner, so that it is never alone.
+    fn split(&mut self, cx: &mut Context<'_>, at: usize, zone: Zone, joiner: Option<Addr>) {
         let (me, reality) = (cx.me(), at as u8);
-        let Some((lower, upper)) = claim.zone.halves().filter(|h| h.1 == given) else { return };
-        let mates = self.spaces[at].mates.iter().map(|m| m.addr).filter(|addr| *addr != joiner);
-        let mut peers: Vec<Addr> = mates.chain([me]).collect();
+        let Some((lower, upper)) = zone.halves() else { return };
+        let mates = self.spaces[at].mates.iter().filter(|m| m.zone == zone).map(|m| m.addr);
+        let mut peers: Vec<Addr> = mates.filter(|m| Some(*m) != joiner).chain([me]).collect();
         peers.sort_unstable();
         let stay = peers.len().div_ceil(2);
         let place = |(i, addr): (usize, &Addr)| Contact {
@@ -97,12 +121,34 @@ impl Can {
         };
         let members = peers.iter().enumerate().map(place);
         let members: Arc<[Contact]> =
-            members.chain([Contact { addr: joiner, zone: given }]).collect();
+            members.chain(joiner.map(|addr| Contact { addr, zone: upper })).collect();
         for peer in peers.iter().filter(|peer| **peer != me) {
-            let (zone, members) = (claim.zone, members.clone());
+            let members = members.clone();
             cx.send(*peer, Message::Divide { reality, zone, members });
         }
         self.divide(cx, at, &members);
+    }
+
+    /// Where networks that were apart come together, a zone may have more peers
+    /// than it should: the one that admits splits it, unless some of them have
+    /// not been heard of lately.
+    pub(super) fn split_if_crowded(&mut self, cx: &mut Context<'_>, at: usize) {
+        let (me, now) = (cx.me(), cx.now());
+        let [claim] = self.spaces[at].claims[..] else { return };
+        let mates = &self.spaces[at].mates;
+        let since = self.alive_since(now);
+        let sound = mates.iter().all(|m| m.zone == claim.zone && m.heard >= since && m.addr > me);
+        let deep = claim.zone.depth() >= self.config.max_depth();
+        let crowded = self.shares_zones() && mates.len() >= self.config.peers;
+        if crowded && sound && !deep && self.is_free(at) {
+            self.split(cx, at, claim.zone, None);
+        }
+    }
+
+    /// Whoever lives and counts on this node has been heard of since then.
+    fn alive_since(&self, now: Time) -> Time {
+        let period_us = self.config.update.as_us() as f64 * (1.0 + self.config.jitter);
+        Time::from_us(now.as_us().saturating_sub((2.0 * period_us) as u64))
     }
 
     /// A joiner's request could not be passed to the peer that admits.
@@ -117,15 +163,6 @@ impl Can {
     pub(super) fn is_kept_from_head(&self, routed: &Routed) -> bool {
         let joins = matches!(*routed.errand, Errand::Join { .. });
         joins && self.reality(routed.reality).is_some_and(|at| self.spaces[at].owns(routed.point))
-    }
-
-    /// A peer of the zone has not taken some records: it is to be given all of
-    /// them again when it is heard of.
-    pub(super) fn on_copies_missed(&mut self, reality: u8, mate: Addr) {
-        let at = self.reality(reality);
-        if let Some(mate) = at.and_then(|at| self.spaces[at].mate_mut(mate)) {
-            mate.copied = false;
-        }
     }
 
     /// The peers of this node's zone divide themselves between its halves.
@@ -170,68 +207,6 @@ impl Can {
         }
     }
 
-    /// Gives the zone's other peers copies of records.
-    pub(super) fn mirror(&mut self, cx: &mut Context<'_>, at: usize, records: Vec<Stored>) {
-        if records.is_empty() {
-            return;
-        }
-        let records: Arc<[Stored]> = records.into();
-        for mate in self.spaces[at].mates.clone() {
-            let records = records.clone();
-            self.post(
-                cx,
-                mate.addr,
-                Message::Transfer { parcel: 0, reality: at as u8, records },
-                0,
-            );
-        }
-    }
-
-    /// Gives another peer copies of all records of the shared zones: one that
-    /// has just come may have missed what was stored meanwhile.
-    fn give_copies(&mut self, cx: &mut Context<'_>, at: usize, mate: Addr) {
-        for zone in self.spaces[at].zones().collect::<Vec<_>>() {
-            self.send_copies(cx, at, mate, zone);
-        }
-    }
-
-    /// Gives one peer of each shared zone copies of its records before this one
-    /// leaves.
-    pub(super) fn copy_to_mates(&mut self, cx: &mut Context<'_>) {
-        for at in 0..self.spaces.len() {
-            for zone in self.spaces[at].zones().collect::<Vec<_>>() {
-                if let Some(mate) = self.spaces[at].mates.iter().find(|m| m.zone == zone) {
-                    self.send_copies(cx, at, mate.addr, zone);
-                }
-            }
-        }
-    }
-
-    /// Has the zone's other peers drop a record.
-    pub(super) fn mirror_removal(&self, cx: &mut Context<'_>, at: usize, record: &Erased) {
-        for mate in &self.spaces[at].mates {
-            let record = Box::new(record.clone());
-            cx.send(mate.addr, Message::Erase { reality: at as u8, record });
-        }
-    }
-
-    /// A peer of the zone has dropped a record.
-    pub(super) fn on_erase(
-        &mut self,
-        cx: &mut Context<'_>,
-        from: Addr,
-        reality: u8,
-        record: &Erased,
-    ) {
-        let Some(at) = self.reality(reality).filter(|at| self.spaces[*at].is_mate(from)) else {
-            return;
-        };
-        let Erased { point, key, provider, item } = *record;
-        if self.spaces[at].store.remove(point, key, provider, item) {
-            cx.note(|| Note::Store { key, provider, stored: false });
-        }
-    }
-
     /// Sorts a node that told of itself into the zone's peers or the
     /// neighbours.
     pub(super) fn place(
@@ -244,6 +219,7 @@ impl Can {
     ) {
         let (now, d) = (cx.now(), self.config.dimensions);
         let rtt = elapsed(nonce, now);
+        let since = self.alive_since(now);
         let shares_zones = self.shares_zones();
         let space = &mut self.spaces[at];
         let same = |c: &&Claim| space.zones().any(|z| z == c.zone);
@@ -257,10 +233,10 @@ impl Can {
         if !state.claims.iter().any(overlaps) {
             space.keep_mates(|m| m.addr != from);
         }
-        let rtt_us = rtt.map(|rtt| rtt.as_us() as u32);
-        let known = space.neighbour(from).is_some();
+        let former = space.neighbour(from).map(|n| n.state.clone());
+        let news = News::Heard { rtt_us: rtt.map(|rtt| rtt.as_us() as u32), since };
         let adjoins = state.claims.iter().any(|c| space.adjoins(c.zone, d));
-        if !shares_zones || known || (adjoins && space.is_nearest(state, rtt_us)) {
+        if !shares_zones || former.is_some() || (adjoins && space.is_nearest(state, news, d)) {
             space.note(from, state.clone(), now, d);
         } else if adjoins && nonce == 0 {
             // It counts on this node, which need not count on it.
@@ -269,12 +245,28 @@ impl Can {
         if let Some(rtt) = rtt {
             self.measured(from, rtt);
         }
+        if shares_zones && let Some(former) = former {
+            self.replace(cx, at, from, &former);
+        }
+    }
+
+    /// A neighbour that stood for some zones may have given them up, and then
+    /// the other peers of those zones are asked.
+    fn replace(&mut self, cx: &mut Context<'_>, at: usize, from: Addr, former: &State) {
+        let space = &self.spaces[at];
+        let d = self.config.dimensions;
+        let is_open = |c: &&Claim| space.adjoins(c.zone, d) && !space.is_represented(c.zone);
+        let claims: Vec<Claim> = former.claims.iter().filter(is_open).copied().collect();
+        if !claims.is_empty() {
+            let contacts = former.contacts.clone();
+            self.ask_peers_of(cx, at, from, &State { claims, contacts });
+        }
     }
 
     /// A node told that it holds some of the same zones, `shared` among them.
     /// When it confirms that, it counts as a peer of the zone and is given
-    /// copies of the records; and if they are all that it holds and this node
-    /// has others, it may have them alone.
+    /// copies of the records; and if this node has others, it may have that one
+    /// alone.
     fn meet_mate(
         &mut self,
         cx: &mut Context<'_>,
@@ -285,17 +277,19 @@ impl Can {
         shared: Zone,
     ) {
         let now = cx.now();
+        // Of two that each have others, the one with the lower address keeps it.
         let several = self.spaces[at].claims.len() > 1;
-        let spared = match state.claims[..] {
-            [only] if several => Some(only.zone),
-            _ => None,
-        };
+        let yields = several && (state.claims.len() == 1 || from < cx.me());
         let is_confirmed = self.is_confirmed(at, from, nonce);
-        if is_confirmed && let Some(zone) = spared {
-            self.yield_zone(cx, at, zone);
-            return self.send_strays(cx, at, from, zone);
+        if is_confirmed && yields {
+            self.yield_zone(cx, at, shared);
+            return self.send_strays(cx, at, from, shared);
         }
-        if is_confirmed || self.spaces[at].is_mate(from) {
+        let is_known = self.spaces[at].is_mate(from);
+        if !is_known && !self.spaces[at].has_room_for_mates() {
+            return;
+        }
+        if is_confirmed || is_known {
             self.spaces[at].note_mate(from, shared, now);
         }
         let Some(mate) = self.spaces[at].mate_mut(from) else {
@@ -303,17 +297,48 @@ impl Can {
         };
         if is_confirmed {
             mate.copied = true;
-            self.give_copies(cx, at, from);
-        } else if !mate.copied || spared.is_some() {
+            self.give_copies(cx, at, from, shared);
+            if !is_known {
+                self.tell(cx, at, from);
+            }
+        } else if !mate.copied || yields {
             self.ask_to_confirm(cx, at, from);
         }
     }
 
+    /// Has the other peers of zones that this node has too many confirm that
+    /// they hold them.
+    pub(super) fn part_with_shared(&mut self, cx: &mut Context<'_>, at: usize) {
+        let mates: Vec<Addr> = self.spaces[at].mates.iter().map(|m| m.addr).collect();
+        for mate in mates {
+            self.ask_to_confirm(cx, at, mate);
+        }
+    }
+
+    /// Makes neighbours of those with whom this node shares no zone any more.
+    pub(super) fn part_from_mates(&mut self, cx: &mut Context<'_>, at: usize) {
+        let (now, d) = (cx.now(), self.config.dimensions);
+        let space = &mut self.spaces[at];
+        if !space.mates.is_empty() {
+            space.part_from_mates(now, d);
+        }
+        if let Some(grant) = space.grant()
+            && self.config.peers > 1
+            && !space.zones().any(|zone| zone.covers(grant.claim.zone))
+        {
+            space.aside().grant = None;
+        }
+    }
+
     /// Measures the round-trip times to neighbours where they are not known,
-    /// and to the other peers of some neighbour's zone.
+    /// and to the other peers of some neighbour's zone. Of several that are
+    /// known for one zone the nearest stays.
     pub(super) fn measure(&mut self, cx: &mut Context<'_>, at: usize) {
         if !self.config.measures_rtt() {
             return;
+        }
+        if self.shares_zones() {
+            self.spaces[at].keep_nearest(self.config.dimensions);
         }
         let space = &self.spaces[at];
         let unknown = space.neighbours.iter().filter(|n| n.rtt_us == 0).map(|n| n.addr);
@@ -337,20 +362,17 @@ impl Can {
         peers.map(|c| c.addr).take(self.config.peers).collect()
     }
 
-    /// A silent neighbour's zone may have other peers: asks them. Returns
-    /// whether there are any.
-    pub(super) fn ask_its_peers(
+    /// A zone for which a neighbour stood may have other peers: asks them.
+    pub(super) fn ask_peers_of(
         &mut self,
         cx: &mut Context<'_>,
         at: usize,
         addr: Addr,
         state: &State,
-    ) -> bool {
-        let peers = if self.shares_zones() { self.peers_of(addr, state) } else { Vec::new() };
+    ) {
         let nonce = stamp(cx.now());
-        for peer in &peers {
-            cx.send(*peer, Message::Probe { reality: at as u8, nonce });
+        for peer in self.peers_of(addr, state) {
+            cx.send(peer, Message::Probe { reality: at as u8, nonce });
         }
-        !peers.is_empty()
     }
 }

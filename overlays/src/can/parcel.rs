@@ -60,10 +60,16 @@ fn numbered(mut message: Message, id: u32) -> Message {
     match &mut message {
         Message::Route { parcel, .. }
         | Message::HandOver { parcel, .. }
-        | Message::Transfer { parcel, .. } => *parcel = id,
+        | Message::Transfer { parcel, .. }
+        | Message::Erase { parcel, .. } => *parcel = id,
         _ => {}
     }
     message
+}
+
+/// Whether a message moves records, or tells of their withdrawal.
+const fn is_transfer(message: &Message) -> bool {
+    matches!(message, Message::Transfer { .. } | Message::Erase { .. })
 }
 
 impl Can {
@@ -104,6 +110,7 @@ impl Can {
             Message::Transfer { reality, records, .. } => {
                 self.on_transferred(cx, reality, &records);
             }
+            Message::Erase { .. } => self.on_transfer_over(cx),
             _ => {}
         }
     }
@@ -136,14 +143,23 @@ impl Can {
             _ if parcel.tries <= self.config.retries => {
                 self.post(cx, parcel.to, parcel.message, parcel.tries);
             }
-            _ => self.give_up_on(cx, parcel),
+            _ => {
+                self.on_mate_silent(parcel.to);
+                self.give_up_on(cx, parcel);
+            }
         }
     }
 
     fn give_up_on(&mut self, cx: &mut Context<'_>, parcel: Parcel) {
         match parcel.message {
             Message::HandOver { .. } => self.on_handover_failed(cx, parcel.to),
-            Message::Transfer { reality, .. } => {
+            Message::Transfer { reality, records, .. } => {
+                self.on_copies_missed(reality, parcel.to);
+                if !self.send_elsewhere(cx, reality, records, parcel.to) {
+                    self.on_transfer_over(cx);
+                }
+            }
+            Message::Erase { reality, .. } => {
                 self.on_copies_missed(reality, parcel.to);
                 self.on_transfer_over(cx);
             }
@@ -160,9 +176,7 @@ impl Can {
 
     /// Whether records are being handed over.
     pub(super) fn is_transferring(&self) -> bool {
-        self.aside
-            .as_ref()
-            .is_some_and(|a| a.parcels.any(|p| matches!(p.message, Message::Transfer { .. })))
+        self.aside.as_ref().is_some_and(|a| a.parcels.any(|p| is_transfer(&p.message)))
     }
 
     fn heard_from(&mut self, from: Addr, now: Time) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::config::Config;
-use super::message::{Stored, Verdict};
+use super::message::{Erased, Stored, Verdict, is_later};
 use super::zone::{Point, Zone};
 use crate::parts::postings::{HotLists, List};
 use crate::{Addr, Hit, Key, Time};
@@ -12,13 +12,25 @@ use crate::{Addr, Hit, Key, Time};
 #[derive(Clone, Debug)]
 struct Record {
     hit: Hit,
-    /// When it was last announced.
-    announced: Time,
+    /// When it was last announced, in ticks.
+    announced: u32,
+    /// The provider's number for that announcement.
+    edition: u32,
+}
+
+/// Half of a word for the time of an announcement: ticks of 2^16 microseconds
+/// go on for nearly nine years.
+fn ticks(time: Time) -> u32 {
+    (time.as_us() >> 16) as u32
 }
 
 impl Record {
     fn is(&self, provider: Addr, item: Key) -> bool {
         self.hit.provider == provider && self.hit.item.key() == item
+    }
+
+    fn stored(&self, point: Point, key: Key) -> Stored {
+        Stored { point, key, hit: self.hit.clone(), edition: self.edition }
     }
 }
 
@@ -38,7 +50,8 @@ impl Store {
 
     /// Keeps a record; one already there is refreshed.
     pub(super) fn put(&mut self, stored: Stored, now: Time, config: &Config) -> Verdict {
-        let Stored { point, key, hit } = stored;
+        let Stored { point, key, hit, edition } = stored;
+        let announced = ticks(now);
         let full = self.count >= config.max_records;
         let place = (point, key);
         let known = self.records.get_mut(&place);
@@ -47,7 +60,9 @@ impl Store {
         if let Some(known) =
             known.and_then(|records| records.iter_mut().find(|r| r.is(hit.provider, item)))
         {
-            *known = Record { hit, announced: now };
+            if !is_later(known.edition, edition) {
+                *known = Record { hit, announced, edition };
+            }
             return Verdict::Done;
         }
         let admitted = match key == item {
@@ -60,7 +75,7 @@ impl Store {
         let records = self.records.entry(place).or_default();
         // Most keys have one provider, so room for one at first.
         records.reserve_exact(usize::from(records.is_empty()));
-        records.push(Record { hit, announced: now });
+        records.push(Record { hit, announced, edition });
         self.count += 1;
         Verdict::Done
     }
@@ -100,25 +115,32 @@ impl Store {
         true
     }
 
+    /// Removes a record, unless it was announced again since. Returns
+    /// whether there was one.
+    pub(super) fn erase(&mut self, erased: &Erased) -> bool {
+        let Erased { point, key, provider, item, .. } = *erased;
+        let mut records = self.records.get(&(point, key)).into_iter().flatten();
+        let known = records.find(|r| r.is(provider, item));
+        known.is_some_and(|r| erased.undoes(r.edition)) && self.remove(point, key, provider, item)
+    }
+
     /// The records that lie in `zone`.
     pub(super) fn within(&self, zone: Zone) -> impl Iterator<Item = Stored> + '_ {
         let range = (zone.first(), Key::ZERO)..=(zone.last(), Key::MAX);
-        self.records.range(range).flat_map(|((point, key), records)| {
-            records.iter().map(|r| Stored { point: *point, key: *key, hit: r.hit.clone() })
-        })
+        self.records
+            .range(range)
+            .flat_map(|((point, key), records)| records.iter().map(|r| r.stored(*point, *key)))
     }
 
     /// The records at points that `owns` says no to.
     pub(super) fn strays(&self, owns: impl Fn(Point) -> bool) -> impl Iterator<Item = Stored> {
         let strays = self.records.iter().filter(move |((point, _), _)| !owns(*point));
-        strays.flat_map(|((point, key), records)| {
-            records.iter().map(|r| Stored { point: *point, key: *key, hit: r.hit.clone() })
-        })
+        strays.flat_map(|((point, key), records)| records.iter().map(|r| r.stored(*point, *key)))
     }
 
     /// Drops what was last announced before `limit`.
     pub(super) fn expire(&mut self, limit: Time) {
-        let mut count = 0;
+        let (mut count, limit) = (0, ticks(limit));
         self.records.retain(|_, records| {
             records.retain(|r| r.announced >= limit);
             count += records.len();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::config::Weighting;
 use super::message::{Claim, Contact, MAX_CLAIMS, MAX_CONTACTS, State};
 use super::records::Store;
+use super::replicas::Erasures;
 use super::zone::{Destination, Point, Zone};
 use crate::{Addr, Time};
 
@@ -39,10 +40,28 @@ impl Neighbour {
         self.state.claims.iter().map(|c| c.zone)
     }
 
+    pub(super) fn holds(&self, zone: Zone) -> bool {
+        self.state.claims.iter().any(|c| c.zone == zone)
+    }
+
     /// Whether messages can be expected to reach it.
     pub(super) fn is_responsive(&self) -> bool {
         self.silent < Self::DOUBTFUL
     }
+}
+
+/// How a node came to know of another.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum News {
+    /// Somebody else told.
+    Hearsay,
+    /// It told itself.
+    Heard {
+        /// The measured round-trip time in microseconds, if it was.
+        rtt_us: Option<u32>,
+        /// A live neighbour would have been heard of since then.
+        since: Time,
+    },
 }
 
 /// Another peer of one of a node's zones (§3.4).
@@ -112,6 +131,8 @@ pub(super) struct Trouble {
     pub(super) gap_rounds: u8,
     /// Who holds this node's place, if it lost it.
     pub(super) refuge: Option<Addr>,
+    /// What was withdrawn lately.
+    pub(super) erasures: Erasures,
 }
 
 /// The half of the parents that both halves in a list make up is put in their
@@ -173,6 +194,14 @@ impl Space {
         self.place_of(addr).ok().map(|at| &mut self.neighbours[at])
     }
 
+    /// Whether a node is a neighbour, or as far as one knows another peer of the
+    /// neighbour's zone.
+    pub(super) fn stands_for(&self, addr: Addr, zone: Zone) -> bool {
+        let contact = Contact { addr, zone };
+        let mut holders = self.neighbours.iter().filter(|n| n.holds(zone));
+        self.neighbour(addr).is_some() || holders.any(|n| n.state.contacts.contains(&contact))
+    }
+
     /// Adds zones to what it holds, without what it holds already, and merges
     /// siblings.
     pub(super) fn acquire(&mut self, claims: impl IntoIterator<Item = Claim>) {
@@ -210,6 +239,10 @@ impl Space {
         self.mates.iter().any(|m| m.addr == addr)
     }
 
+    pub(super) fn has_room_for_mates(&self) -> bool {
+        self.mates.len() < MAX_MATES
+    }
+
     /// What it knows of another peer of one of its zones.
     pub(super) fn mate_mut(&mut self, addr: Addr) -> Option<&mut Mate> {
         self.mates.iter_mut().find(|m| m.addr == addr)
@@ -221,17 +254,18 @@ impl Space {
         if let Some(mate) = self.mate_mut(addr) {
             mate.heard = now;
             if mate.zone != zone {
+                mate.copied &= mate.zone.covers(zone);
                 mate.zone = zone;
                 self.touch();
             }
-        } else if self.mates.len() < MAX_MATES {
+        } else if self.has_room_for_mates() {
             self.mates.push(Mate { addr, zone, heard: now, copied: false });
             self.touch();
         }
     }
 
     /// Drops mates that `keep` does not agree to.
-    pub(super) fn keep_mates(&mut self, keep: impl Fn(&Mate) -> bool) {
+    pub(super) fn keep_mates(&mut self, keep: impl FnMut(&Mate) -> bool) {
         let before = self.mates.len();
         self.mates.retain(keep);
         if self.mates.len() != before {
@@ -239,19 +273,70 @@ impl Space {
         }
     }
 
-    /// Of several peers of a zone beside its own only the nearest is kept:
-    /// whether a stranger with these zones and this round-trip time is, and if
-    /// so, the one before is dropped.
-    pub(super) fn is_nearest(&mut self, state: &State, rtt_us: Option<u32>) -> bool {
-        let shares = |n: &Neighbour| n.zones().any(|z| state.claims.iter().any(|c| c.zone == z));
-        let Some(before) = self.neighbours.iter().find(|n| shares(n)) else { return true };
-        let nearer = |rtt: u32| before.rtt_us > rtt || !before.is_responsive();
-        if !rtt_us.is_some_and(nearer) {
-            return false;
+    /// Whether a zone beside its own has a peer that messages can be expected to
+    /// reach among its neighbours.
+    pub(super) fn is_represented(&self, zone: Zone) -> bool {
+        let mut live = self.neighbours.iter().filter(|n| n.is_responsive());
+        live.any(|n| n.holds(zone))
+    }
+
+    /// Of several peers of a zone beside its own only the nearest is kept, and
+    /// none that has been silent for long: whether a stranger with these zones
+    /// is, and if so, those before are dropped.
+    pub(super) fn is_nearest(&mut self, state: &State, news: News, dimensions: u32) -> bool {
+        let zones: Vec<Zone> = state.claims.iter().map(|c| c.zone).collect();
+        let shares = |n: &&Neighbour| n.zones().any(|z| zones.contains(&z));
+        let rivals = self.neighbours.iter().filter(shares);
+        let (rtt_us, since) = match news {
+            News::Hearsay => return rivals.count() == 0,
+            News::Heard { rtt_us, since } => (rtt_us, since),
+        };
+        let farther = |n: &Neighbour| n.heard < since || rtt_us.is_some_and(|rtt| n.rtt_us > rtt);
+        let nearer = rivals.clone().all(|n| farther(n) || !n.is_responsive());
+        if nearer {
+            let worse = rivals.filter(|n| n.zones().all(|z| zones.contains(&z)));
+            let worse: Vec<Addr> = worse.map(|n| n.addr).collect();
+            for addr in worse {
+                self.forget(addr);
+            }
         }
-        let before = before.addr;
-        self.forget(before);
-        true
+        let missing = |z: &Zone| self.adjoins(*z, dimensions) && !self.is_represented(*z);
+        nearer || zones.iter().any(missing)
+    }
+
+    /// Drops neighbours for all of whose zones another one stands that is nearer,
+    /// or as near and has a lower address.
+    pub(super) fn keep_nearest(&mut self, dimensions: u32) {
+        let mut farthest: Vec<(u32, Addr)> =
+            self.neighbours.iter().map(|n| (n.rtt_us, n.addr)).collect();
+        farthest.sort_unstable_by(|a, b| b.cmp(a));
+        for (_, addr) in farthest {
+            if self.neighbour(addr).is_some_and(|n| self.is_redundant(n, dimensions)) {
+                self.forget(addr);
+            }
+        }
+    }
+
+    fn is_redundant(&self, one: &Neighbour, dimensions: u32) -> bool {
+        let nearer = |n: &&Neighbour| {
+            n.is_responsive() && n.rtt_us > 0 && (n.rtt_us, n.addr) < (one.rtt_us, one.addr)
+        };
+        let mut beside = one.zones().filter(|zone| self.adjoins(*zone, dimensions));
+        beside.all(|zone| self.neighbours.iter().filter(nearer).any(|n| n.holds(zone)))
+    }
+
+    /// Makes neighbours of those with whom it shares no zone any more.
+    pub(super) fn part_from_mates(&mut self, now: Time, dimensions: u32) {
+        let apart = |m: &Mate| !self.zones().any(|z| z.overlaps(m.zone));
+        let former: Vec<Mate> = self.mates.iter().filter(|m| apart(m)).copied().collect();
+        self.keep_mates(|m| !former.contains(m));
+        for Mate { addr, zone, .. } in former {
+            if !self.is_represented(zone) {
+                let claims = vec![Claim { zone, firm: true }];
+                let state = State { claims, contacts: Arc::default() };
+                self.note(addr, Arc::new(state), now, dimensions);
+            }
+        }
     }
 
     /// Notes what a node said of itself; one that is no neighbour is dropped.
@@ -315,7 +400,7 @@ impl Space {
             let claims = group.iter().map(|c| Claim { zone: c.zone, firm: true });
             let claims = claims.take(MAX_CLAIMS).collect();
             let state = State { claims, contacts: Arc::default() };
-            if !self.is_nearest(&state, None) {
+            if !self.is_nearest(&state, News::Hearsay, dimensions) {
                 continue;
             }
             self.note(group[0].addr, Arc::new(state), now, dimensions);
@@ -410,6 +495,14 @@ impl Space {
             destination,
             weighting,
         )
+    }
+
+    /// What none of its neighbours holds of some zones.
+    pub(super) fn without_held(&self, mut zones: Vec<Zone>) -> Vec<Zone> {
+        for held in self.neighbours.iter().flat_map(Neighbour::zones) {
+            zones = zones.iter().flat_map(|zone| zone.without(held)).collect();
+        }
+        zones
     }
 
     /// A part of the space beside one of its zones that nobody is known to

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::message::{Claim, Contact, Errand, Message, Routed, State};
 use super::space::{Failing, Neighbour};
-use super::{Can, Context, Phase, Timer};
+use super::{Can, Context, Phase, Timer, Zone};
 use crate::{Addr, Cause, Span};
 
 /// The most failed neighbours that are being taken over at a time.
@@ -18,10 +18,7 @@ impl Can {
     /// Finds neighbours that have missed too many updates, and starts a timer
     /// for each, in proportion to this node's own volume.
     pub(super) fn bury_silent(&mut self, cx: &mut Context<'_>, at: usize) {
-        let period_us = self.config.update.as_us() as f64 * (1.0 + self.config.jitter);
-        let patience = period_us * (f64::from(self.config.missed_updates) + 0.5);
-        let patience = Span::from_us(patience as u64);
-        let now = cx.now();
+        let (now, patience) = (cx.now(), self.patience());
         let silent = |n: &&Neighbour| now.since(n.heard) > patience;
         let mates = self.spaces[at].mates.iter();
         let gone = mates.filter(|m| now.since(m.heard) > patience);
@@ -35,6 +32,13 @@ impl Can {
         for addr in silent {
             self.give_up_neighbour(cx, at, addr);
         }
+    }
+
+    /// How long nothing may be heard of a neighbour.
+    pub(super) fn patience(&self) -> Span {
+        let period_us = self.config.update.as_us() as f64 * (1.0 + self.config.jitter);
+        let patience = period_us * (f64::from(self.config.missed_updates) + 0.5);
+        Span::from_us(patience as u64)
     }
 
     /// Asks a neighbour that did not acknowledge messages whether it lives.
@@ -71,9 +75,10 @@ impl Can {
 
     /// A neighbour is taken for dead.
     fn give_up_neighbour(&mut self, cx: &mut Context<'_>, at: usize, addr: Addr) {
-        if let Some(neighbour) = self.spaces[at].forget(addr)
-            && !self.ask_its_peers(cx, at, addr, &neighbour.state)
-        {
+        if let Some(neighbour) = self.spaces[at].forget(addr) {
+            if self.shares_zones() {
+                self.ask_peers_of(cx, at, addr, &neighbour.state);
+            }
             self.bury(cx, at, neighbour);
         }
     }
@@ -85,6 +90,10 @@ impl Can {
         let number = self.round_of_failures;
         self.round_of_failures = number.wrapping_add(1);
         self.remember(at, addr);
+        let is_held = |c: &Claim| self.spaces[at].is_represented(c.zone);
+        if self.shares_zones() && state.claims.iter().all(is_held) {
+            return;
+        }
         let aside = self.spaces[at].aside();
         if aside.failing.len() >= MAX_FAILING || self.phase != Phase::Member {
             return;
@@ -109,7 +118,7 @@ impl Can {
 
     /// Keeps the address of a node that fell silent, to tell it of this one now
     /// and then.
-    fn remember(&mut self, at: usize, addr: Addr) {
+    pub(super) fn remember(&mut self, at: usize, addr: Addr) {
         let most = self.config.remember_lost;
         let lost = &mut self.spaces[at].aside().lost;
         if most > 0 && !lost.contains(&addr) {
@@ -132,12 +141,13 @@ impl Can {
         if self.phase != Phase::Member || !self.spaces[at].is_placed() {
             return;
         }
+        let shares_zones = self.shares_zones();
         let Some(failing) = self.failing(at, number) else { return };
-        if failing.told.is_empty() {
+        if failing.told.is_empty() && !failing.searched {
             return self.announce_takeover(cx, at, number);
         }
         let few = usize::from(failing.agreed) * 2 < failing.told.len();
-        if few && !failing.searched {
+        if (few || shares_zones) && !failing.searched {
             failing.searched = true;
             return self.search_around(cx, at, number);
         }
@@ -154,13 +164,22 @@ impl Can {
             n.zones().any(|zone| state.claims.iter().any(|c| c.zone.is_neighbour(zone, d)))
         };
         let own = self.spaces[at].neighbours.iter().filter(adjoins).map(|n| n.addr);
-        let mut told: Vec<Addr> = state.contacts.iter().map(|c| c.addr).chain(own).collect();
+        // Those who share this node's zone may take over as well.
+        let mates = self.spaces[at].mates.iter().map(|m| m.addr);
+        let contacts = state.contacts.iter().map(|c| c.addr);
+        let mut told: Vec<Addr> = contacts.chain(own).chain(mates).collect();
         told.sort_unstable();
         told.dedup();
         told.retain(|addr| *addr != me && *addr != failed);
         told.truncate(MAX_TOLD);
         if told.is_empty() {
-            return self.take_over(cx, at, number);
+            if !self.shares_zones() {
+                return self.take_over(cx, at, number);
+            }
+            if let Some(failing) = self.failing(at, number) {
+                failing.searched = true;
+            }
+            return self.search_around(cx, at, number);
         }
         for to in &told {
             cx.send(*to, Message::Takeover { reality: at as u8, failed, volume });
@@ -173,22 +192,30 @@ impl Can {
 
     /// Fewer than half of the failed node's neighbours answered: look for who
     /// else lives around it before taking over. Messages to the points beside
-    /// its zones find them, through expanding rings where need be.
+    /// its zones find them, through expanding rings where need be. Where zones
+    /// are shared, a peer of the failed node may hold them whom none of those
+    /// knew who were told, so messages go to points in its zones as well.
     fn search_around(&mut self, cx: &mut Context<'_>, at: usize, number: u16) {
         let d = self.config.dimensions;
         let Some(failing) = self.failing(at, number) else { return };
         let zones: Vec<_> = failing.state.claims.iter().map(|c| c.zone).take(8).collect();
-        for zone in zones {
-            for axis in 0..d {
-                for larger in [false, true] {
-                    let Some(beside) = zone.beside(axis, larger, d) else { continue };
-                    let errand = Arc::new(Errand::Introduce);
-                    let point = beside.first();
-                    let mut routed = Routed::errand_of(cx.me(), point, errand, self.config.ttl);
-                    routed.reality = at as u8;
-                    self.set_out(cx, routed);
-                }
-            }
+        let few = usize::from(failing.agreed) * 2 < failing.told.len();
+        let sides = (0..d).flat_map(|axis| [(axis, false), (axis, true)]);
+        let beside = |zone: Zone| {
+            sides.clone().filter_map(move |(axis, larger)| zone.beside(axis, larger, d))
+        };
+        let mut sought: Vec<Zone> = Vec::new();
+        if few || !self.shares_zones() {
+            sought.extend(zones.iter().copied().flat_map(beside));
+        }
+        if self.shares_zones() {
+            sought.extend(self.spaces[at].without_held(zones));
+        }
+        for zone in sought {
+            let errand = Arc::new(Errand::Introduce);
+            let mut routed = Routed::errand_of(cx.me(), zone.first(), errand, self.config.ttl);
+            routed.reality = at as u8;
+            self.set_out(cx, routed);
         }
         cx.wake(self.config.request_timeout * 2, Timer::Takeover { reality: at as u8, number });
     }
@@ -200,11 +227,7 @@ impl Can {
         let Some(aside) = space.aside.as_mut() else { return };
         let Some(place) = aside.failing.iter().position(|f| f.number == number) else { return };
         let failed = aside.failing.swap_remove(place);
-        let held: Vec<_> = space.neighbours.iter().flat_map(Neighbour::zones).collect();
-        let mut orphans: Vec<_> = failed.state.claims.iter().map(|c| c.zone).collect();
-        for zone in held {
-            orphans = orphans.iter().flat_map(|orphan| orphan.without(zone)).collect();
-        }
+        let orphans = space.without_held(failed.state.claims.iter().map(|c| c.zone).collect());
         if orphans.is_empty() {
             return;
         }
@@ -228,7 +251,8 @@ impl Can {
         let Some(at) = self.reality(reality).filter(|at| self.spaces[*at].is_placed()) else {
             return;
         };
-        if failed == cx.me() {
+        if failed == cx.me() || self.spaces[at].is_mate(failed) {
+            // The failed node's zone is this one's too.
             return self.tell(cx, at, from);
         }
         if let Some(neighbour) = self.spaces[at].neighbour_mut(failed)
@@ -244,11 +268,16 @@ impl Can {
             return cx.send(from, Message::Agree { reality, failed });
         };
         let before = aside.failing.len();
-        let competes = aside.failing.iter().any(|f| f.addr == failed);
+        // Of a zone with several peers some know one, and some another.
+        let concerns = |f: &Failing| {
+            let is_peer = |c: &Contact| f.state.claims.iter().any(|own| own.zone == c.zone);
+            f.addr == failed || f.state.contacts.iter().any(|c| c.addr == failed && is_peer(c))
+        };
+        let competes = aside.failing.iter().any(concerns);
         if competes && !smaller {
             return cx.send(from, Message::Takeover { reality, failed, volume: own });
         }
-        aside.failing.retain(|f| f.addr != failed);
+        aside.failing.retain(|f| !concerns(f));
         if aside.failing.len() < before || !competes {
             cx.send(from, Message::Agree { reality, failed });
         }
@@ -285,6 +314,9 @@ impl Can {
         let idle = self.phase == Phase::Member && space.grant().is_none();
         if space.claims.len() < 2 || !idle || self.is_handing_over() {
             return;
+        }
+        if !space.mates.is_empty() {
+            return self.part_with_shared(cx, at);
         }
         for claim in &space.claims {
             if let Some(to) = self.holder_of(at, claim.zone.sibling()) {
@@ -331,7 +363,8 @@ impl Can {
         if self.phase != Phase::Member || holder == cx.me() || !within || !idle {
             return;
         }
-        if self.holder_of(at, own.zone.sibling()).is_some() {
+        let has_mates = !self.spaces[at].mates.is_empty();
+        if has_mates || self.holder_of(at, own.zone.sibling()).is_some() {
             return cx.send(holder, Message::Offer { reality, zone });
         }
         let next = own.zone.sibling().and_then(|sibling| self.inside(at, sibling));

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rand::{Rng as _, RngExt};
 
-use super::message::{Claim, Message, Routed, State};
+use super::message::{Claim, Contact, Message, Routed, State};
+use super::overload::stamp;
 use super::{Can, Context, Errand, Phase, Timer};
-use crate::{Addr, Span};
+use crate::{Addr, Span, Time};
 
 /// Strangers that are told of this node between two updates, at most.
 const MAX_INTRODUCED: usize = 32;
@@ -53,6 +54,8 @@ impl Can {
             return;
         }
         self.rearm(cx, self.config.update, Timer::Update(round));
+        let patience = self.patience().as_us();
+        let remembered = Time::from_us(cx.now().as_us().saturating_sub(patience));
         for at in 0..self.spaces.len() {
             if !self.spaces[at].is_placed() {
                 self.rejoin(cx, at);
@@ -61,6 +64,7 @@ impl Can {
             self.bury_silent(cx, at);
             self.mind_gap(cx, at);
             self.tidy(cx, at);
+            self.split_if_crowded(cx, at);
             self.send_home(cx, at);
             self.tell_all(cx, at);
             self.measure(cx, at);
@@ -68,6 +72,7 @@ impl Can {
             if let Some(aside) = &mut self.spaces[at].aside {
                 aside.introduced.clear();
                 aside.probes.clear();
+                aside.erasures.expire(remembered);
             }
         }
     }
@@ -283,11 +288,28 @@ impl Can {
 
     /// Tells a stranger of this node, unless that was done lately.
     fn introduce_once(&mut self, cx: &mut Context<'_>, at: usize, to: Addr) {
-        let introduced = &mut self.spaces[at].aside().introduced;
-        if introduced.len() < MAX_INTRODUCED && !introduced.contains(&to) {
-            introduced.push(to);
+        if self.is_first_word(at, to) {
             self.tell(cx, at, to);
         }
+    }
+
+    /// Has a stranger tell of itself, unless that was done lately.
+    fn ask_once(&mut self, cx: &mut Context<'_>, at: usize, to: Addr) {
+        if self.is_first_word(at, to) {
+            let nonce = stamp(cx.now());
+            cx.send(to, Message::Probe { reality: at as u8, nonce });
+        }
+    }
+
+    /// Whether a stranger has not been spoken to since the last update, and
+    /// notes that it is.
+    fn is_first_word(&mut self, at: usize, to: Addr) -> bool {
+        let introduced = &mut self.spaces[at].aside().introduced;
+        let first = introduced.len() < MAX_INTRODUCED && !introduced.contains(&to);
+        if first {
+            introduced.push(to);
+        }
+        first
     }
 
     /// Introduces this node to those neighbours of a neighbour that must be
@@ -297,18 +319,21 @@ impl Can {
         let space = &self.spaces[at];
         let concerns =
             |zone| space.zones().any(|own| own.overlaps(zone) || own.is_neighbour(zone, d));
-        let represented = |zone| {
-            self.shares_zones() && space.neighbours.iter().any(|n| n.zones().any(|z| z == zone))
-        };
-        let strangers: Vec<Addr> = state
+        let represented = |zone| self.shares_zones() && space.is_represented(zone);
+        let strangers: Vec<Contact> = state
             .contacts
             .iter()
             .filter(|c| c.addr != me && c.addr != from && space.neighbour(c.addr).is_none())
             .filter(|c| !space.is_mate(c.addr) && concerns(c.zone) && !represented(c.zone))
-            .map(|c| c.addr)
+            .copied()
             .collect();
-        for stranger in strangers {
-            self.introduce_once(cx, at, stranger);
+        for Contact { addr, zone } in strangers {
+            if self.shares_zones() && !self.spaces[at].zones().any(|own| own.overlaps(zone)) {
+                // It need not count on this node, but this one on it.
+                self.ask_once(cx, at, addr);
+            } else {
+                self.introduce_once(cx, at, addr);
+            }
         }
     }
 

@@ -109,11 +109,25 @@ fn zones() -> impl Strategy<Value = Message> {
     ]
 }
 
+fn erased() -> impl Strategy<Value = Erased> {
+    (any::<u64>(), key(), addr(), key(), any::<u32>()).prop_map(
+        |(point, key, provider, item, edition)| Erased {
+            point: Point(point),
+            key,
+            provider,
+            item,
+            edition,
+        },
+    )
+}
+
 fn upkeep() -> impl Strategy<Value = Message> {
-    let stored = (any::<u64>(), key(), hit()).prop_map(|(point, key, hit)| Stored {
+    let stored = (any::<u64>(), key(), hit(), any::<u32>());
+    let stored = stored.prop_map(|(point, key, hit, edition)| Stored {
         point: Point(point),
         key,
         hit,
+        edition,
     });
     prop_oneof![
         (any::<u32>(), any::<u8>(), claim(), contacts()).prop_map(
@@ -152,12 +166,9 @@ fn upkeep() -> impl Strategy<Value = Message> {
         }),
         (key(), prop::collection::vec(hit(), 0..5))
             .prop_map(|(key, hits)| Message::Replicate { key, hits: hits.into() }),
-        (any::<u8>(), any::<u64>(), key(), addr(), key()).prop_map(
-            |(reality, point, key, provider, item)| Message::Erase {
-                reality,
-                record: Box::new(Erased { point: Point(point), key, provider, item })
-            }
-        ),
+        (any::<u32>(), any::<u8>(), erased()).prop_map(|(parcel, reality, record)| {
+            Message::Erase { parcel, reality, record: Box::new(record) }
+        }),
     ]
 }
 
