@@ -74,7 +74,7 @@ crate::parameters! {
         /// Points that a joiner tries when splits are refused.
         pub join_points: u8 = 32, in 1..=255;
         /// The widest ring that is searched for a way on when no neighbour is
-        /// nearer to a destination (§2.3).
+        /// nearer to a destination (§2.1).
         pub ring: u8 = 4, in 0..=8;
         /// Hops after which a message is given up.
         pub ttl: u16 = 4000, in 1..=60_000;

@@ -43,7 +43,7 @@ pub enum Errand {
         /// The item's own key.
         item: Key,
     },
-    /// Split your zone with the sender (§2.1).
+    /// Split your zone with the sender (§2.2).
     Join {
         /// Whether a larger zone was looked for already (§3.7).
         chosen: bool,
@@ -260,7 +260,8 @@ pub enum Message {
         /// Zones and neighbours.
         state: Arc<State>,
     },
-    /// Send an update with this number: your zone and mine overlap.
+    /// Send an update with this number: to confirm a zone, to measure the round
+    /// trip, or as a sign of life.
     Probe {
         /// In which reality.
         reality: u8,
@@ -303,7 +304,7 @@ pub enum Message {
         /// The records.
         records: Arc<[Stored]>,
     },
-    /// Who of you is nearer to this point than I am? (§2.3, expanding ring)
+    /// Who of you is nearer to this point than I am? (§2.1, expanding ring)
     Ring {
         /// Rings that are left.
         ttl: u8,

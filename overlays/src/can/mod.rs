@@ -28,7 +28,10 @@
 //!   So neighbours that fail all together leave no hole.
 //! * Nodes introduce themselves to those in a neighbour's list that must be
 //!   their own neighbours, and correct neighbours that list them wrongly.
-//! * Of several peers of a zone one admits joiners, one at a time.
+//! * Of several peers of a zone one admits joiners, one at a time. Who takes a
+//!   zone over leaves its own to that one's other peers, if there are any.
+//! * Peers of a zone all keep all of its records. A record carries the number of
+//!   its provider's request, so that a copy does not undo a withdrawal.
 //! * Records that reach a node which does not hold their points any more pass
 //!   from neighbour to neighbour to the one that does.
 

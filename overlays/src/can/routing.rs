@@ -96,7 +96,7 @@ impl Can {
     }
 
     /// No live neighbour is nearer to the destination: search an expanding
-    /// ring for a node that is (§2.3).
+    /// ring for a node that is (§2.1).
     fn search_ring(&mut self, cx: &mut Context<'_>, routed: Box<Routed>) {
         let rescues = &mut self.aside.get_or_insert_default().rescues;
         if self.config.ring == 0 || rescues.open.len() >= MAX_RESCUES {

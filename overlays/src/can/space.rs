@@ -97,7 +97,7 @@ pub(super) struct Failing {
     pub(super) told: Vec<Addr>,
     /// How many agreed.
     pub(super) agreed: u16,
-    /// Whether an expanding ring was searched first.
+    /// Whether those who live around it, or in it, were looked for first.
     pub(super) searched: bool,
 }
 

@@ -1,7 +1,7 @@
 //! The coordinate space: points, zones and the distances between them.
 //!
 //! The space is a d-dimensional torus whose axes run from 0 to 1. A zone is
-//! split in half along the axes in a fixed cyclic order, x, y, z, x, ... (§2.1),
+//! split in half along the axes in a fixed cyclic order, x, y, z, x, ... (§2.2),
 //! so a zone is told in full by the sequence of halves that lead to it, its
 //! *path* in the binary tree of splits. A point is the path to itself: the bits
 //! of its coordinates, taken from the axes in turn. Points of one zone then
