@@ -129,11 +129,6 @@ pub fn loss<O: Overlay>(trial: &Trial<O>) -> Findings {
     findings
 }
 
-/// Overlays in which nothing brings two networks together again: a servent looks
-/// for others only while it lacks links, and a newcomer that has enough of one half
-/// needs none of the other.
-const MAY_STAY_APART: [&str; 2] = ["gnutella", "gnutella06"];
-
 pub fn partition<O: Overlay>(trial: &Trial<O>) -> Findings {
     let mut findings = Findings::default();
     let mut lab = at_rest(trial, PEERS, &mut findings);
@@ -169,10 +164,6 @@ pub fn partition<O: Overlay>(trial: &Trial<O>) -> Findings {
         lab.note_joined(newcomer);
     }
     let audit = lab.rest();
-    if MAY_STAY_APART.contains(&O::ABOUT.name) {
-        old_items(trial, &mut lab, &mut findings, "recall after the partition");
-        return findings;
-    }
     findings.demand_clean(&audit, "after the partition");
     old_items(trial, &mut lab, &mut findings, "recall after the partition");
     new_items_are_found(trial, &mut lab, &mut findings, "after the partition");

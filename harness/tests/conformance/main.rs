@@ -13,10 +13,6 @@ const SEEDS: [u64; 4] = [1, 2, 3, 4];
 const LESS_THAN_ALL: &[(&str, &str, f64, &str)] = &[
     ("gnutella", "recall under loss", 0.75, "a flood repeats no message"),
     ("gnutella06", "recall under loss", 0.85, "a flood repeats no message"),
-    ("gnutella", "healed by itself", 0.0, "hosts that are out of reach are forgotten"),
-    ("gnutella06", "healed by itself", 0.0, "hosts that are out of reach are forgotten"),
-    ("gnutella", "recall after the partition", 0.4, "two networks remain"),
-    ("gnutella06", "recall after the partition", 0.3, "two networks remain"),
     ("fasttrack", "recall right after the deaths", 0.4, "children of dead supernodes look anew"),
     ("chord", "recall right after the deaths", 0.6, "one copy of each record"),
     ("chord", "recall after the deaths", 0.6, "nobody announces again unless republish is set"),

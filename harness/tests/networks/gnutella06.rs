@@ -214,7 +214,10 @@ fn joined_networks_look_like_settled_ones() {
             // A leaf for each of nine tenths of 30 slots, three slots each.
             assert!((0.09..0.125).contains(&shape[0]), "{n} {what}: {shape:.3?}");
         }
-        for (i, near) in [0.015, 0.12, 0.12 * settled[2], 0.1].into_iter().enumerate() {
+        // Among 64 one ultrapeer more or less makes much of a difference.
+        let one = 1.0 / f64::from(n);
+        let near = [0.01 + one, 0.1 + 5.0 * one, (0.1 + 7.0 * one) * settled[2], 0.1];
+        for (i, near) in near.into_iter().enumerate() {
             let apart = (joined[i] - settled[i]).abs();
             assert!(apart <= near, "{n}, figure {i}: {joined:.3?} and {settled:.3?}");
         }
@@ -237,7 +240,7 @@ fn a_crowd_of_ultrapeers_steps_down() {
         assert_eq!(complaints(&sim), Vec::<String>::new());
         shape(&sim)[0]
     };
-    let (deaf, guided) = (crowd(1000), crowd(Config::default().guidance));
+    let (deaf, guided) = (crowd(1_000_000), crowd(Config::default().guidance));
     println!("ultrapeers after a rush: {deaf:.3} that heed no guidance, {guided:.3} that do");
     assert!(deaf > 0.2 && guided < 0.14, "{deaf} {guided}");
 }
@@ -307,11 +310,11 @@ fn everyone_leaves_but_one() {
 }
 
 #[test]
-fn both_halves_of_a_partition_work_on() {
+fn both_halves_of_a_partition_work_on_and_find_each_other() {
     let mut sim = joined(Config::default(), 100, 31);
     let halves: Vec<u32> = (0..100).map(|n| n / 50).collect();
     sim.partition(&halves);
-    let until = sim.now() + Span::from_s(600);
+    let until = sim.now() + Span::from_s(3 * 3600);
     sim.run_until(until, &mut NoDriver);
     for half in 0..2 {
         let nodes: Vec<_> =
@@ -319,10 +322,13 @@ fn both_halves_of_a_partition_work_on() {
         assert_eq!(Gnutella06::audit(&nodes), Vec::<String>::new());
     }
     sim.heal();
-    let until = sim.now() + Span::from_s(120);
+    let until = sim.now() + Span::from_s(900);
     sim.run_until(until, &mut NoDriver);
-    let torn: Vec<_> = complaints(&sim).into_iter().filter(|c| !c.starts_with("only")).collect();
-    assert_eq!(torn, Vec::<String>::new());
+    assert_eq!(
+        complaints(&sim),
+        Vec::<String>::new(),
+        "one network again after a quarter of an hour"
+    );
 }
 
 #[test]

@@ -91,6 +91,10 @@ crate::parameters! {
         pub pong_wait: Span = Span::from_s(2), in Span::from_ms(1)..=Span::from_s(600);
         /// Hosts that the host cache holds.
         pub host_cache: u32 = 50, in 1..=1000;
+        /// Peers whose link broke that are remembered, to be tried again.
+        pub lost_peers: u32 = 16, in 0..=1000;
+        /// Time between two such tries.
+        pub lost_interval: Span = Span::from_s(600), in Span::from_s(1)..=Span::from_s(864_000);
         /// How long a dialled host may take to accept.
         pub connect_timeout: Span = Span::from_s(5), in Span::from_ms(1)..=Span::from_s(600);
         /// How often a newcomer asks contacts again that had no room, or were

@@ -85,10 +85,19 @@ impl Gnutella {
     /// Puts the contacts among the hosts to dial, whatever became of earlier
     /// attempts.
     pub(super) fn learn_contacts(&mut self) {
-        for contact in &self.contacts {
+        for contact in self.contacts.iter().copied().chain(self.lost.addrs()) {
             // Taken out first, so that an earlier refusal does not count.
-            self.hosts.forget(*contact);
-            self.hosts.learn(*contact);
+            self.hosts.forget(contact);
+            self.hosts.learn(contact);
+        }
+    }
+
+    /// Tries to reach a peer again whose link broke, though no link is missing.
+    pub(super) fn try_lost_peer(&mut self, cx: &mut Cx<'_, Self>) {
+        let now = cx.now();
+        let Some(peer) = self.lost.due(cx.rng(), now, self.config.lost_interval) else { return };
+        if !self.linked(peer) && !self.dialling(peer) {
+            self.dial(cx, peer);
         }
     }
 
@@ -106,6 +115,7 @@ impl Gnutella {
             cx.close(dial.peer);
         }
         self.parked.clear();
+        self.lost.clear();
     }
 
     fn say_bye(&mut self, cx: &mut Cx<'_, Self>, peer: Addr, code: u16, hosts: &[Addr]) {
@@ -192,6 +202,7 @@ impl Gnutella {
         let free = |slot: &u8| !self.links.iter().any(|l| l.slot == *slot);
         let slot = (0..u8::MAX).find(free).expect("there are at most 16 links");
         self.links.push(Link { peer, slot, next_ping_at: Time::ZERO });
+        self.lost.found(peer);
         cx.note(|| Note::TableChange { table: "link", slot: u32::from(slot), peer: Some(peer) });
         if let State::Joining { op, .. } = self.state {
             self.state = State::Member;
@@ -217,7 +228,8 @@ impl Gnutella {
             let hosts: Arc<[Addr]> = Arc::new([]);
             return cx.send(from, Message::Refuse { code: NO_ROOM, hosts });
         }
-        let needy = u32::from(its_links) + 2 <= self.config.degree;
+        // One that was cut off gets its place back.
+        let needy = u32::from(its_links) + 2 <= self.config.degree || self.lost.contains(from);
         let room = self.links.len() < self.config.most_links();
         if self.linked(from) || room || (needy && self.config.make_room) {
             if !self.linked(from) && !room {
@@ -251,6 +263,9 @@ impl Gnutella {
             return;
         }
         let awaited = self.end_dial(from);
+        if awaited && self.links.len() >= self.config.most_links() && self.lost.contains(from) {
+            self.make_room(cx, from);
+        }
         if awaited && self.links.len() < self.config.most_links() {
             self.add_link(cx, from);
             if self.links.len() > 1 {
@@ -288,6 +303,7 @@ impl Gnutella {
         self.learn_hosts(&body.hosts);
         if body.code == LEAVING {
             self.hosts.forget(from);
+            self.lost.found(from);
         }
         let newcomer = body.hosts.first().copied();
         let fits = |a: Addr| a != self.me && !self.linked(a) && !self.dialling(a);
@@ -316,6 +332,10 @@ impl Gnutella {
     pub(super) fn on_stream_lost(&mut self, cx: &mut Cx<'_, Self>, peer: Addr) {
         self.parked.retain(|p| p.originator() != Some(peer));
         let was_linked = self.remove_link(cx, peer);
+        if was_linked && self.state == State::Member {
+            let now = cx.now();
+            self.lost.note(peer, cx.rng(), now, self.config.lost_interval);
+        }
         let was_dialled = self.end_dial(peer);
         if was_linked || was_dialled {
             self.unreachable(peer);

@@ -17,6 +17,8 @@
 //!   near C as the network grows. Without it newcomers in a full network find
 //!   no one. A servent that accepts nobody does not answer pings with its own
 //!   address.
+//! * A servent tries now and then to reach peers whose link broke, though it
+//!   lacks none, and one that comes back gets its place back.
 //! * Exact queries travel in the extension block of a Query, and so does the
 //!   mark of a walker.
 //! * Walkers check back with their originator over a stream of their own. A
@@ -53,7 +55,7 @@ pub use config::{Config, Strategy, Topology};
 pub use crate::parts::servent::{
     ByeBody, Guid, HitBody, MAX_TRY, PongHost, PushBody, Record, Replication, Way,
 };
-use crate::parts::servent::{Copies, HostCache, Load, Routes, Shares};
+use crate::parts::servent::{Copies, HostCache, Load, LostPeers, Routes, Shares};
 pub use message::{Message, WalkBody};
 
 use links::{Dial, Link, State};
@@ -105,6 +107,8 @@ pub struct Gnutella {
     /// Whom the user named; tried again whenever the servent stands alone.
     contacts: Vec<Addr>,
     hosts: HostCache,
+    /// Peers whose link broke.
+    lost: LostPeers,
     shares: Shares,
     load: Load,
     /// Pings seen, and the way back for their pongs.
@@ -197,6 +201,7 @@ impl Overlay for Gnutella {
             dials_left: 0,
             contacts: Vec::new(),
             hosts: HostCache::new(config.host_cache as usize),
+            lost: LostPeers::new(config.lost_peers as usize),
             shares: Shares::default(),
             load: Load::default(),
             pings: routes(),
@@ -237,11 +242,12 @@ impl Overlay for Gnutella {
     }
 
     fn footprint(&self) -> Footprint {
-        let unknown = self.links.iter().filter(|l| !self.hosts.addrs().any(|a| a == l.peer));
-        let routing_entries = (self.hosts.addrs().count() + unknown.count()) as u64;
+        let linked = self.links.iter().map(|l| l.peer);
+        let routing_entries = self.hosts.count_with(linked.chain(self.lost.addrs())) as u64;
         let bytes = size_of::<Self>()
             + self.links.capacity() * size_of::<Link>()
             + self.hosts.bytes()
+            + self.lost.bytes()
             + self.shares.memory_bytes()
             + self.pings.bytes()
             + self.queries.bytes()

@@ -35,6 +35,7 @@ impl Gnutella {
             self.learn_contacts();
         }
         self.refill(cx);
+        self.try_lost_peer(cx);
     }
 
     pub(super) fn on_ping(&mut self, cx: &mut Cx<'_, Self>, from: Addr, guid: Guid, way: Way) {

@@ -29,11 +29,12 @@ crate::parameters! {
         /// more ultrapeers are needed, and keeps the others for leaves that
         /// have no ultrapeer.
         pub needed_percent: u32 = 90, in 1..=100;
-        /// Taken leaf slots, in percent, below which an ultrapeer steps down
-        /// when it is told that no more ultrapeers are needed.
-        pub sparse_percent: u32 = 33, in 0..=100;
-        /// How often in a row it must be told before it does.
-        pub guidance: u32 = 4, in 1..=1000;
+        /// Taken leaf slots, in percent, below which an ultrapeer asks in each
+        /// round of upkeep whether it is needed.
+        pub sparse_percent: u32 = 50, in 0..=100;
+        /// How often it is told that it is not before it steps down, on
+        /// average.
+        pub guidance: u32 = 5, in 1..=1_000_000;
         /// Slots of a QRP table, as a power of two (16: 65,536 slots).
         pub table_bits: u32 = 16, in 3..=16;
         /// Bits of an entry in a PATCH: 4 or 8.
@@ -82,6 +83,10 @@ crate::parameters! {
         pub pong_wait: Span = Span::from_s(2), in Span::from_ms(1)..=Span::from_s(600);
         /// Hosts that the host cache holds.
         pub host_cache: u32 = 50, in 1..=1000;
+        /// Peers whose link broke that are remembered, to be tried again.
+        pub lost_peers: u32 = 16, in 0..=1000;
+        /// Time between two such tries.
+        pub lost_interval: Span = Span::from_s(600), in Span::from_s(1)..=Span::from_s(864_000);
         /// How long a handshake may take.
         pub connect_timeout: Span = Span::from_s(5), in Span::from_ms(1)..=Span::from_s(600);
         /// How often a newcomer asks contacts again that had no room.

@@ -7,7 +7,7 @@
 //! links call for. The acceptor of the handshake has the last word (leaf
 //! guidance, Ultrapeers 1.0 §3.2): while it has leaf slots to spare it says
 //! that it needs no ultrapeer, and the dialler becomes its leaf. An ultrapeer
-//! with few leaves that is told so often enough steps down.
+//! with few leaves asks for the same guidance, and steps down in the end.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use rand::RngExt as _;
 use super::links::State;
 use super::{Config, Gnutella06, Rank, Timer};
 use crate::parts::servent::MAX_TRY;
-use crate::seam::{Addr, Cx, Profile};
+use crate::seam::{Addr, Cx, Profile, Time};
 
 /// Whether a servent is fit to be an ultrapeer: reachable, and with enough
 /// bandwidth both ways.
@@ -58,7 +58,7 @@ impl Gnutella06 {
     ///
     /// Leaves cannot know of each other, so chance decides, once a round: a
     /// new ultrapeer has room for `leaves` links, and so many missing links
-    /// make one of them.
+    /// make one of them in two rounds, for the news of it takes a round.
     fn offers_itself(&mut self, cx: &mut Cx<'_, Self>) -> bool {
         let due = core::mem::take(&mut self.offer_due);
         let lacking = self.missing() as u32;
@@ -66,7 +66,7 @@ impl Gnutella06 {
         // What it searches for is on its way to it as a leaf.
         due && old_enough
             && self.searches.is_empty()
-            && cx.rng().random_range(0..self.config.leaves) < lacking
+            && cx.rng().random_range(0..2 * self.config.leaves) < lacking
     }
 
     /// A leaf that nobody took looks again soon, some times, and then with each
@@ -84,9 +84,12 @@ impl Gnutella06 {
         if self.rank == Rank::Ultrapeer {
             return;
         }
+        if self.state == State::Member && self.links.is_empty() {
+            // It has lost its ultrapeers, and those around it have as well.
+            self.stays_until = cx.now() + self.config.min_uptime;
+        }
         self.part_from_all(cx, &[]);
         self.rank = Rank::Ultrapeer;
-        self.guided = 0;
         self.table = Arc::new(self.fresh_table());
     }
 
@@ -99,21 +102,24 @@ impl Gnutella06 {
     }
 
     /// Whether an ultrapeer would step down if it were told to: it has few
-    /// leaves, and nobody waits for what it searches.
-    fn would_step_down(&self) -> bool {
+    /// leaves, nobody waits for what it searches, and the network around it is
+    /// not about to mend.
+    fn would_step_down(&self, now: Time) -> bool {
         let idle = self.searches.is_empty() && self.dynamic.is_empty();
-        self.rank == Rank::Ultrapeer && self.config.is_sparse(self.leaves()) && idle
+        let is_sparse = self.rank == Rank::Ultrapeer && self.config.is_sparse(self.leaves());
+        is_sparse && idle && now >= self.stays_until
     }
 
     /// An ultrapeer with few leaves asks one of its ultrapeers for guidance, by
     /// another handshake on the link. Where few links come and go it would
     /// otherwise never hear that it is not needed.
     pub(super) fn ask_for_guidance(&mut self, cx: &mut Cx<'_, Self>) {
-        if !self.would_step_down() || !self.dials.is_empty() || self.ultrapeers() == 0 {
+        if !self.would_step_down(cx.now()) || !self.dials.is_empty() || self.ultrapeers() == 0 {
             return;
         }
         let nth = cx.rng().random_range(0..self.ultrapeers());
         let Some(peer) = self.peers_of(Rank::Ultrapeer).nth(nth) else { return };
+        self.guide = Some(peer);
         self.dial(cx, peer, true);
     }
 
@@ -131,9 +137,13 @@ impl Gnutella06 {
             }
             return;
         }
-        self.guided = if needed { 0 } else { self.guided.saturating_add(1) };
-        if self.guided >= self.config.guidance && self.would_step_down() {
-            self.step_down(cx, acceptor);
+        // If all who are not needed went at once, too few would be left.
+        let asked = self.guide.take_if(|guide| *guide == acceptor).is_some();
+        if asked && !needed && self.would_step_down(cx.now()) {
+            let heeds = cx.rng().random_range(0..self.config.guidance) == 0;
+            if heeds {
+                self.step_down(cx, acceptor);
+            }
         }
     }
 
@@ -150,7 +160,6 @@ impl Gnutella06 {
         self.part_from_all(cx, &hosts);
         self.drop_handshakes(cx);
         self.rank = Rank::Leaf;
-        self.guided = 0;
         self.table = Arc::new(self.fresh_table());
     }
 }

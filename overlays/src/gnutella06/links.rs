@@ -157,13 +157,28 @@ impl Gnutella06 {
     /// Puts the contacts among the hosts to dial, whatever became of earlier
     /// attempts; or asks one of them, when they are web caches.
     pub(super) fn learn_contacts(&mut self, cx: &mut Cx<'_, Self>) {
-        if self.config.web_caches > 0 {
-            return self.ask_web_cache(cx);
+        let are_web_caches = self.config.web_caches > 0;
+        if are_web_caches {
+            self.ask_web_cache(cx);
         }
-        for contact in &self.contacts {
+        let contacts = if are_web_caches { &[] } else { &self.contacts[..] };
+        for contact in contacts.iter().copied().chain(self.lost.addrs()) {
             // Taken out first, so that an earlier refusal does not count.
-            self.hosts.forget(*contact);
-            self.hosts.learn(*contact);
+            self.hosts.forget(contact);
+            self.hosts.learn(contact);
+        }
+    }
+
+    /// An ultrapeer tries to reach a peer again whose link broke, though no
+    /// link is missing. Leaves need not: they join nobody together.
+    pub(super) fn try_lost_peer(&mut self, cx: &mut Cx<'_, Self>) {
+        if self.rank == Rank::Leaf || !self.has_room(Rank::Ultrapeer) {
+            return;
+        }
+        let now = cx.now();
+        let Some(peer) = self.lost.due(cx.rng(), now, self.config.lost_interval) else { return };
+        if !self.linked(peer) && !self.dialling(peer) {
+            self.dial(cx, peer, true);
         }
     }
 
@@ -185,6 +200,7 @@ impl Gnutella06 {
         self.part_from_all(cx, &hosts);
         self.drop_handshakes(cx);
         self.needed_by = None;
+        self.lost.clear();
         self.rank = Rank::Leaf;
         self.asked_cache = None;
         self.next_update_at = Time::ZERO;
@@ -236,7 +252,10 @@ impl Gnutella06 {
         };
         while self.dials.len() < at_once && self.dials_left > 0 {
             let me = self.me;
-            let fits = |a| a != me && !self.linked(a) && !self.dialling(a);
+            // Leaves are of use only to one that has no ultrapeer.
+            let any = self.ultrapeers() == 0;
+            let useful = |a| any || !self.hosts.is_leaf(a);
+            let fits = |a| a != me && !self.linked(a) && !self.dialling(a) && useful(a);
             let now = cx.now();
             let Some(peer) = self.hosts.pick(cx.rng(), now, fits) else { break };
             self.dial(cx, peer, self.rank == Rank::Ultrapeer);
@@ -332,6 +351,7 @@ impl Gnutella06 {
         let reachable = headers.listen.is_some();
         let slot = self.links.len() as u32;
         self.links.push(Link::new(peer, rank, reachable, degree, max_ttl));
+        self.lost.found(peer);
         cx.note(|| Note::TableChange { table: "link", slot, peer: Some(peer) });
         if rank == Rank::Ultrapeer {
             self.send_table(cx, peer);
@@ -384,27 +404,33 @@ impl Gnutella06 {
             self.end_dial(from);
         }
         if self.state != State::Member || self.greeted.len() >= MAX_GREETED {
-            return self.refuse(cx, from, None);
+            return self.turn_away(cx, from, None);
         }
         if self.rank == Rank::Leaf && self.links.is_empty() {
             // Whoever asks may be all that is left of a network, too.
             self.become_ultrapeer(cx);
         }
         if self.rank == Rank::Leaf {
-            return self.refuse(cx, from, None);
+            return self.turn_away(cx, from, None);
         }
         let needed = self.needs_ultrapeers();
         let stranded = !offered && headers.ultrapeer_needed == Some(true);
         let as_leaf = self.config.takes_leaf(self.leaves(), stranded);
         let as_ultrapeer = offered && (seeks_guidance || self.has_room(Rank::Ultrapeer));
         if !(as_ultrapeer || as_leaf && !(offered && needed)) {
-            return self.refuse(cx, from, Some(needed || !as_leaf));
+            return self.turn_away(cx, from, Some(needed || !as_leaf));
         }
         self.greeted.retain(|g| g.peer != from);
         self.greeted.push(Greeted { peer: from, since: cx.now() });
         let mut answer = self.headers(true);
         answer.ultrapeer_needed = Some(needed || !as_leaf);
         cx.send(from, Message::Answer { code: OK, headers: Box::new(answer) });
+    }
+
+    /// Refuses a handshake. If it gave way to it, it dials another itself.
+    fn turn_away(&mut self, cx: &mut Cx<'_, Self>, from: Addr, needed: Option<bool>) {
+        self.refuse(cx, from, needed);
+        self.refill(cx);
     }
 
     /// Refuses a handshake and names hosts to try instead.
@@ -468,11 +494,15 @@ impl Gnutella06 {
         if !is_ultrapeer || !stays && !self.has_room(Rank::Ultrapeer) {
             let headers = Box::new(self.headers(self.rank == Rank::Ultrapeer));
             cx.send(from, Message::Answer { code: UNAVAILABLE, headers });
-            return cx.close(from);
+            cx.close(from);
+            return self.refill(cx);
         }
         let answer = Box::new(self.headers(self.rank == Rank::Ultrapeer));
         cx.send(from, Message::Answer { code: OK, headers: answer });
-        if !stays {
+        if stays {
+            // The other side may have lost the link in the meantime.
+            self.send_table(cx, from);
+        } else {
             self.add_link(cx, from, Rank::Ultrapeer, headers);
         }
     }
@@ -507,8 +537,9 @@ impl Gnutella06 {
         self.learn_hosts(&body.hosts);
         if body.code == LEAVING {
             self.hosts.forget(from);
+            self.lost.found(from);
         }
-        self.look_at_once(cx);
+        self.look_at_once(cx, was_linked);
     }
 
     pub(super) fn on_dial_timeout(&mut self, cx: &mut Cx<'_, Self>, peer: Addr) {
@@ -517,10 +548,10 @@ impl Gnutella06 {
         let over = |d: &Dial| d.peer == peer && cx.now().since(d.since) >= timeout;
         if self.dials.iter().any(over) {
             self.end_dial(peer);
-            self.remove_link(cx, peer);
+            let was_linked = self.remove_link(cx, peer);
             self.unreachable(peer);
             cx.close(peer);
-            self.look_at_once(cx);
+            self.look_at_once(cx, was_linked);
         }
     }
 
@@ -531,19 +562,25 @@ impl Gnutella06 {
     }
 
     pub(super) fn on_stream_lost(&mut self, cx: &mut Cx<'_, Self>, peer: Addr) {
+        let reachable = self.links.iter().any(|l| l.peer == peer && l.reachable);
         let was_linked = self.remove_link(cx, peer);
+        if reachable && self.state == State::Member {
+            let now = cx.now();
+            self.lost.note(peer, cx.rng(), now, self.config.lost_interval);
+        }
         let was_dialled = self.end_dial(peer).is_some();
         self.end_greeting(peer);
         self.no_answer_of_cache(cx, peer);
         if was_linked || was_dialled {
             self.unreachable(peer);
-            self.look_at_once(cx);
+            self.look_at_once(cx, was_linked);
         }
     }
 
-    /// A link has gone: one that has no other turns to whom it was told of.
-    fn look_at_once(&mut self, cx: &mut Cx<'_, Self>) {
-        if self.state == State::Member && self.is_stranded() {
+    /// Looks for links that are missing. One whose last link has gone turns to
+    /// whom it was told of, and to whom it lost.
+    fn look_at_once(&mut self, cx: &mut Cx<'_, Self>, was_linked: bool) {
+        if was_linked && self.state == State::Member && self.is_stranded() {
             self.learn_contacts(cx);
         }
         self.refill(cx);

@@ -20,6 +20,8 @@
 //!   kept for leaves that have no ultrapeer, and an ultrapeer with few leaves
 //!   asks for guidance on links that stand, and steps down.
 //! * The searches of a leaf that loses its last ultrapeer wait for the next.
+//! * Ultrapeers try now and then to reach peers whose link broke, and tell
+//!   their leaves of each other where there are few ultrapeers.
 //! * A leaf without any ultrapeer that is asked to connect becomes one, and an
 //!   ultrapeer that leaves names leaves to try where it knows of too few
 //!   ultrapeers. So a network whose only ultrapeer goes finds together again.
@@ -61,7 +63,7 @@ pub use message::{ENOUGH, Flags, Message};
 pub use settled::Blueprint;
 pub use web_cache::WebCache;
 
-use crate::parts::servent::{Copies, Guid, HostCache, Load, Routes, Shares};
+use crate::parts::servent::{Copies, Guid, HostCache, Load, LostPeers, Routes, Shares};
 use crate::seam::{
     About, Addr, Census, Cx, Footprint, Growth, Item, Key, Machine, OpId, Outcome, Overlay,
     Profile, Query, Reason, Rng, Role, SearchPower, Span, Theory, Time, Transport,
@@ -123,8 +125,10 @@ pub struct Gnutella06 {
     needed_by: Option<Addr>,
     /// Whether a leaf that lacks links may still offer itself in this round.
     offer_due: bool,
-    /// How often in a row an ultrapeer was told that it is not needed.
-    guided: u32,
+    /// Before this an ultrapeer does not step down.
+    stays_until: Time,
+    /// The ultrapeer that one with few leaves asks for guidance.
+    guide: Option<Addr>,
     /// Whether a member without links is to look again soon.
     looking: bool,
     /// How often it still does.
@@ -132,6 +136,8 @@ pub struct Gnutella06 {
     /// Whom the user named; tried again whenever the servent stands alone.
     contacts: Vec<Addr>,
     hosts: HostCache,
+    /// Peers whose link broke.
+    lost: LostPeers,
     shares: Shares,
     load: Load,
     /// The pings it sent, and nothing else: nobody passes pings on.
@@ -253,11 +259,13 @@ impl Overlay for Gnutella06 {
             dials_left: 0,
             needed_by: None,
             offer_due: false,
-            guided: 0,
+            stays_until: Time::ZERO,
+            guide: None,
             looking: false,
             looks_left: config.join_tries,
             contacts: Vec::new(),
             hosts: HostCache::new(config.host_cache as usize),
+            lost: LostPeers::new(config.lost_peers as usize),
             shares: Shares::default(),
             load: Load::default(),
             pings: routes(),
@@ -317,14 +325,16 @@ impl Overlay for Gnutella06 {
     }
 
     fn footprint(&self) -> Footprint {
-        let unknown = self.links.iter().filter(|l| !self.hosts.addrs().any(|a| a == l.peer));
+        let linked = self.links.iter().map(|l| l.peer);
         let cached = self.web_cache.as_ref().map_or(0, |cache| cache.hosts().count());
-        let routing_entries = (self.hosts.addrs().count() + unknown.count() + cached) as u64;
+        let known = self.hosts.count_with(linked.chain(self.lost.addrs()));
+        let routing_entries = (known + cached) as u64;
         let bytes = size_of::<Self>()
             + self.links.capacity() * size_of::<Link>()
             + self.links.iter().map(Link::table_bytes).sum::<usize>()
             + self.table.bytes()
             + self.hosts.bytes()
+            + self.lost.bytes()
             + self.shares.memory_bytes()
             + self.pings.bytes()
             + self.queries.bytes()

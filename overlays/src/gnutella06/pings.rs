@@ -1,12 +1,15 @@
 //! Ping and Pong: who else is there. Pings are never passed on; each servent
 //! answers from its cache.
 
-use super::links::State;
+use super::links::{Link, State};
 use super::message::Message;
 use super::{Gnutella06, Rank, Timer};
 use crate::parts::servent::{Guid, PongHost, Way};
 use crate::seam::{Addr, Cx};
 use rand::seq::SliceRandom as _;
+
+/// Leaves that an ultrapeer which knows few others tells of in an answer.
+const LEAF_PONGS: usize = 3;
 
 impl Gnutella06 {
     /// Sends a ping to one peer.
@@ -41,6 +44,7 @@ impl Gnutella06 {
         self.offer_due = true;
         self.ask_for_guidance(cx);
         self.refill(cx);
+        self.try_lost_peer(cx);
     }
 
     pub(super) fn on_ping(&mut self, cx: &mut Cx<'_, Self>, from: Addr, guid: Guid, way: Way) {
@@ -64,9 +68,23 @@ impl Gnutella06 {
         }
         let count = self.config.cached_pongs as usize;
         let pongs = self.hosts.spread(cx.rng(), now, count, u8::MAX - 1, |a| a != from);
+        let known = pongs.len();
         for (host, hops) in pongs {
             // Each looks as if it had just come from as far as it did.
             cx.send(from, Message::Pong { guid, way: Way { ttl: 1, hops }, host });
+        }
+        self.answer_with_leaves(cx, from, guid, count.saturating_sub(known).min(LEAF_PONGS));
+    }
+
+    /// An ultrapeer that knows few others tells of its leaves: one of them may
+    /// have to be the next. Their pongs do not have the mark.
+    fn answer_with_leaves(&self, cx: &mut Cx<'_, Self>, to: Addr, guid: Guid, count: usize) {
+        let fits = |l: &&Link| l.rank == Rank::Leaf && l.reachable && l.peer != to;
+        let mut leaves: Vec<Addr> = self.links.iter().filter(fits).map(|l| l.peer).collect();
+        leaves.shuffle(cx.rng());
+        for addr in leaves.into_iter().take(count) {
+            let host = PongHost { addr, files: 0, kilobytes: 0 };
+            cx.send(to, Message::Pong { guid, way: Way { ttl: 1, hops: 1 }, host });
         }
     }
 
@@ -81,7 +99,11 @@ impl Gnutella06 {
         let Some(way) = way.arrived(u8::MAX) else { return };
         if self.linked(from) && self.pings.via(guid).is_some() && host.addr != self.me {
             let fit_until = cx.now() + self.config.pong_lifetime;
-            self.hosts.learn_pong(host, way.hops, fit_until, cx.now());
+            if host.is_of_ultrapeer() {
+                self.hosts.learn_pong(host, way.hops, fit_until, cx.now());
+            } else if self.rank == Rank::Leaf {
+                self.hosts.learn_leaf(host, way.hops, fit_until, cx.now());
+            }
         }
     }
 }

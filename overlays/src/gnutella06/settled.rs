@@ -15,6 +15,8 @@ use crate::seam::{Addr, Census, Cx, Holding, Note, Profile, Rng, Span};
 const SETTLED_HOSTS: usize = 24;
 /// Random ultrapeers that a servent tries for each link it lacks.
 const TRIES: usize = 12;
+/// Ultrapeers that a leaf asks in all when few have room.
+const HEARD_OF: usize = 1024;
 
 /// Ranks, links and tables of everyone in a converged network.
 #[derive(Debug)]
@@ -119,7 +121,7 @@ impl Blueprint {
     }
 
     /// Links a leaf with ultrapeers: random ones, or, where few have room, any
-    /// of those that its cache has place for. False when it found too few.
+    /// of those that it hears of in time. False when it found too few.
     fn take_in(&mut self, config: &Config, leaf: u32, rng: &mut Rng) -> bool {
         let all = self.ultrapeers.len();
         let wanted = (config.leaf_ultrapeers as usize).min(all);
@@ -130,7 +132,7 @@ impl Blueprint {
             self.try_leaf_link(config, leaf, rng.random_range(0..all));
         }
         let start = rng.random_range(0..all);
-        for step in 0..all.min(config.host_cache as usize) {
+        for step in 0..all.min(HEARD_OF) {
             if self.peers[leaf as usize].links.len() >= wanted {
                 return true;
             }
@@ -245,8 +247,25 @@ impl Gnutella06 {
                 self.hosts.learn_pong(pong, 2, fit_until, cx.now());
             }
         }
+        if self.rank == Rank::Leaf
+            && blueprint.ultrapeers.len() <= self.config.cached_pongs as usize
+        {
+            self.hear_of_leaves(cx, blueprint);
+        }
         for holding in blueprint.held_by(self.me) {
             self.shares.insert(holding.item.clone());
+        }
+    }
+
+    /// Where there are few ultrapeers, leaves have heard of leaves.
+    fn hear_of_leaves(&mut self, cx: &mut Cx<'_, Self>, blueprint: &Blueprint) {
+        let now = cx.now();
+        for _ in 0..self.config.host_cache.min(blueprint.peers.len() as u32) {
+            let some = &blueprint.peers[cx.rng().random_range(0..blueprint.peers.len())];
+            if some.rank == Rank::Leaf && some.reachable && some.addr != self.me {
+                let pong = PongHost { addr: some.addr, files: 0, kilobytes: 0 };
+                self.hosts.learn_leaf(pong, 2, now + self.config.pong_lifetime, now);
+            }
         }
     }
 

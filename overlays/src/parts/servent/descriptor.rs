@@ -46,6 +46,14 @@ pub struct PongHost {
     pub kilobytes: u32,
 }
 
+impl PongHost {
+    /// Whether it has the mark of an ultrapeer: a power of two, at least 8
+    /// (Ultrapeers 1.0).
+    pub const fn is_of_ultrapeer(&self) -> bool {
+        self.kilobytes >= 8 && self.kilobytes.is_power_of_two()
+    }
+}
+
 /// One file of a QueryHit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record {

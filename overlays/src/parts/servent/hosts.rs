@@ -52,6 +52,20 @@ impl HostCache {
         }
     }
 
+    /// Takes note of the pong of a leaf, while there is room.
+    pub fn learn_leaf(&mut self, pong: PongHost, hops: u8, fit_until: Time, now: Time) {
+        let known = self.hosts.iter().any(|h| h.pong.addr == pong.addr);
+        if known || self.hosts.len() < self.capacity {
+            self.learn_pong(pong, hops, fit_until, now);
+        }
+    }
+
+    /// Whether a pong says that this host is no ultrapeer (Gnutella 0.6).
+    pub fn is_leaf(&self, addr: Addr) -> bool {
+        let says_so = |h: &Host| h.hops != u8::MAX && !h.pong.is_of_ultrapeer();
+        self.hosts.iter().any(|h| h.pong.addr == addr && says_so(h))
+    }
+
     /// Takes note of a host that was only named.
     pub fn learn(&mut self, addr: Addr) {
         if !self.hosts.iter().any(|h| h.pong.addr == addr) {
@@ -147,6 +161,12 @@ impl HostCache {
     /// All hosts in it.
     pub fn addrs(&self) -> impl Iterator<Item = Addr> {
         self.hosts.iter().map(|h| h.pong.addr)
+    }
+
+    /// Hosts in it, and those among `others` that are not.
+    pub fn count_with(&self, others: impl Iterator<Item = Addr>) -> usize {
+        let unknown = others.filter(|other| !self.hosts.iter().any(|h| h.pong.addr == *other));
+        self.hosts.len() + unknown.count()
     }
 
     /// Bytes of memory held.
