@@ -95,10 +95,10 @@ impl Gnutella06 {
 
     /// Founds a network, or what is left of one.
     pub(super) fn found(&mut self, cx: &mut Cx<'_, Self>) {
-        self.state = State::Member;
         if !self.firewalled {
             self.become_ultrapeer(cx);
         }
+        self.state = State::Member;
     }
 
     /// Whether an ultrapeer would step down if it were told to: it has few
