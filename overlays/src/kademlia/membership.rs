@@ -67,14 +67,15 @@ impl<D: Dialect> Node<D> {
         cx.finish(op, Outcome::Failed(reason));
     }
 
-    /// The own neighbourhood is known. What remains is to refresh all buckets
-    /// farther away, and to announce what is shared.
+    /// The own neighbourhood is known. What remains is to refresh all that is
+    /// farther away than the closest neighbour, and to announce what is shared.
     pub(super) fn entered(&mut self, cx: &mut Context<'_, D>, op: OpId) {
         let farther = self.table.len().saturating_sub(1);
         let bits = self.config.bits();
-        let mut errands: Vec<Errand> = (0..farther)
-            .map(|bucket| Errand::Refresh(self.table.random_in(bucket, bits, cx.rng())))
-            .collect();
+        let mut targets: Vec<Key> =
+            (0..farther).map(|bucket| self.table.random_in(bucket, bits, cx.rng())).collect();
+        targets.extend(self.table.gaps(bits, cx.rng()));
+        let mut errands: Vec<Errand> = targets.into_iter().map(Errand::Refresh).collect();
         for (key, share) in &self.shares {
             errands.extend(self.publishing(*key, &share.item));
         }

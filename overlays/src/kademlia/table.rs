@@ -28,6 +28,18 @@ struct Bucket {
     touched_s: u32,
 }
 
+/// The subtrees of nobody known that are looked into at a time: a forged
+/// neighbour very close by makes many.
+const MAX_GAPS: usize = 8;
+
+/// A random identifier that shares `shared` leading bits with `prefix`.
+fn random_below(prefix: Key, shared: u32, bits: u32, rng: &mut Rng) -> Key {
+    let mut bytes = [0; Key::BYTES];
+    rng.fill_bytes(&mut bytes);
+    let random = Key::from_bytes(bytes);
+    prefix.truncated(shared).xor(random.xor(random.truncated(shared))).truncated(bits)
+}
+
 /// What became of a contact that was heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
@@ -283,16 +295,38 @@ impl Table {
 
     /// A random identifier in the range of bucket `index`.
     pub(super) fn random_in(&self, index: usize, bits: u32, rng: &mut Rng) -> Key {
-        let mut bytes = [0; Key::BYTES];
-        rng.fill_bytes(&mut bytes);
-        let random = Key::from_bytes(bytes);
-        let shared = if index + 1 < self.buckets.len() { index + 1 } else { index } as u32;
-        let mut prefix = self.me;
-        if index + 1 < self.buckets.len() {
-            prefix = prefix.xor(Key::power_of_two(Key::BITS - shared));
+        if index + 1 == self.buckets.len() {
+            return random_below(self.me, index as u32, bits, rng);
         }
-        let prefix = prefix.truncated(shared);
-        prefix.xor(random.xor(random.truncated(shared))).truncated(bits)
+        random_below(self.beyond(index as u32), index as u32 + 1, bits, rng)
+    }
+
+    /// How many leading bits each contact in the last bucket shares with the
+    /// node.
+    fn last_depths(&self) -> impl Iterator<Item = u32> + '_ {
+        let last = self.buckets.last().into_iter().flat_map(|bucket| &bucket.entries);
+        last.map(|entry| self.me.common_prefix_bits(entry.contact.id))
+    }
+
+    /// A random identifier as close to the node as its closest neighbour.
+    pub(super) fn random_near(&self, bits: u32, rng: &mut Rng) -> Key {
+        random_below(self.me, self.last_depths().max().unwrap_or(0), bits, rng)
+    }
+
+    /// A random identifier in each subtree within the last bucket's range that
+    /// is farther away than the closest neighbour (§2.3) and of which nobody is
+    /// known: a full last bucket splits only when somebody new turns up.
+    pub(super) fn gaps(&self, bits: u32, rng: &mut Rng) -> Vec<Key> {
+        let depths: SmallVec<[u32; 32]> = self.last_depths().collect();
+        let nearest = depths.iter().copied().max().unwrap_or(0);
+        let first = self.buckets.len().saturating_sub(1) as u32;
+        let unknown = (first..nearest).filter(|depth| !depths.contains(depth)).take(MAX_GAPS);
+        unknown.map(|depth| random_below(self.beyond(depth), depth + 1, bits, rng)).collect()
+    }
+
+    /// The node's own identifier with bit `depth` turned over.
+    fn beyond(&self, depth: u32) -> Key {
+        self.me.xor(Key::power_of_two(Key::BITS - 1 - depth))
     }
 
     /// The buckets in whose range nothing was looked up since `limit_s`.

@@ -3,7 +3,7 @@
 use super::dialect::Dialect;
 use super::work::{End, Errand};
 use super::{Context, Node, Phase, Timer, seconds};
-use crate::{Span, Time};
+use crate::{Key, Span, Time};
 use rand::Rng as _;
 
 /// How many times a node looks around in the time after which an untouched
@@ -54,16 +54,25 @@ impl<D: Dialect> Node<D> {
         }
     }
 
-    /// Lookups in the range of every bucket where there was none for long.
+    /// Lookups in the range of every bucket where there was none for long, and
+    /// around the own place.
+    ///
+    /// Newcomers ask those who are closest to them and thereby make themselves
+    /// known. Nobody asks a read-only node, so it looks for them itself each
+    /// time.
     fn refreshes(&mut self, cx: &mut Context<'_, D>) -> Vec<Errand> {
         let refresh_s = seconds(Time::ZERO + self.config.refresh);
-        let Some(limit_s) = seconds(cx.now()).checked_sub(refresh_s) else { return Vec::new() };
         let bits = self.config.bits();
-        let buckets = self.table.untouched(limit_s);
-        buckets
-            .into_iter()
-            .map(|bucket| Errand::Refresh(self.table.random_in(bucket, bits, cx.rng())))
-            .collect()
+        let limit_s = seconds(cx.now()).checked_sub(refresh_s);
+        let buckets = limit_s.map(|limit_s| self.table.untouched(limit_s)).unwrap_or_default();
+        let is_own_due = buckets.last().is_some_and(|last| last + 1 == self.table.len());
+        let mut targets: Vec<Key> =
+            buckets.iter().map(|i| self.table.random_in(*i, bits, cx.rng())).collect();
+        if is_own_due || self.is_read_only {
+            targets.push(self.table.random_near(bits, cx.rng()));
+            targets.extend(self.table.gaps(bits, cx.rng()));
+        }
+        targets.into_iter().map(Errand::Refresh).collect()
     }
 
     /// Announcements that are due before the next look or the one after it.

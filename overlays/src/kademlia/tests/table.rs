@@ -122,6 +122,31 @@ fn refresh_targets_lie_in_their_buckets() {
 }
 
 #[test]
+fn gaps_are_the_near_subtrees_of_nobody_known() {
+    // The last bucket, that of all who share a bit or more, is full of two near
+    // ones; nobody is known who shares one or two bits.
+    let t = table(2, &[0x80, 0x90, 0x02, 0x10]);
+    assert_eq!(buckets(&t)[1], [0x02, 0x10]);
+    let mut rng = Stream::Protocol.rng(3);
+    let mut shared = |t: &Table| -> Vec<u32> {
+        let gaps = t.gaps(160, &mut rng);
+        gaps.iter().map(|id| id.common_prefix_bits(Key::ZERO)).collect()
+    };
+    for _ in 0..50 {
+        assert_eq!(shared(&t), [1, 2, 4, 5]);
+    }
+    assert_eq!(shared(&table(2, &[0x80])), [0; 0]);
+    // A forged neighbour very close by does not make for more than a few.
+    let mut forged = table(2, &[0x80]);
+    let near = Contact { id: Key::power_of_two(0), addr: Addr::from_index(7) };
+    forged.see(near, true, 0, &settings(2));
+    assert_eq!(shared(&forged).len(), 8);
+    for _ in 0..50 {
+        assert!(t.random_near(160, &mut rng).common_prefix_bits(Key::ZERO) >= 6);
+    }
+}
+
+#[test]
 fn untouched_buckets_are_due() {
     let mut t = table(2, &[0x80, 0x90, 0x40, 0x50, 0x20]);
     t.touch(id8(0x81), 1000);
