@@ -13,6 +13,8 @@
 // overlay can move here from the examples without a change.
 extern crate self as overlays;
 
+#[cfg(test)]
+mod bench;
 pub mod bittorrent;
 pub mod can;
 pub mod chord;

@@ -1,6 +1,6 @@
 //! The worked examples of the course.
 
-use super::bench::Bench;
+use super::Bench;
 use crate::pastry::config::{Config, Routing};
 use crate::pastry::contact::{Contact, Entry, Rtt};
 use crate::pastry::routing::Hop;

@@ -1,6 +1,6 @@
 //! Keyword search on a small circle.
 
-use super::bench::Bench;
+use super::Bench;
 use crate::parts::postings::{Intersect, keyword_key};
 use crate::pastry::{Config, Message};
 use crate::{Key, Outcome, Overlay as _, Query};

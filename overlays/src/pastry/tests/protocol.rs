@@ -1,6 +1,6 @@
 //! A handful of nodes, event by event.
 
-use super::bench::Bench;
+use super::Bench;
 use crate::pastry::contact::{Contact, Entry, Rtt, is_closer};
 use crate::pastry::message::{Contacts, Errand, Message};
 use crate::pastry::{Config, Pastry};

@@ -1,43 +1,46 @@
-//! A handful of nodes and a queue between them: every message takes 10 ms.
+//! What the tests of several overlays run on: a handful of nodes and a queue
+//! between them. Every message takes 10 ms, and is encoded and read back.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::Machine;
-use crate::pastry::{Blueprint, Config, Message, Pastry, Timer};
 use crate::{
-    Action, Addr, Cause, Census, Cx, Effect, Holding, Item, Key, OpId, Outcome, Overlay, Profile,
-    Query, Rng, Stream, Time, Wire,
+    Action, Addr, Cause, Census, Cx, Effect, Holding, Item, Key, Machine, OpId, Outcome, Overlay,
+    Profile, Query, Rng, Stream, Time, Wire,
 };
 
-enum Event {
-    Message { from: Addr, to: Addr, message: Message },
-    Timer { at: Addr, timer: Timer },
+enum Event<M: Machine> {
+    Message { from: Addr, to: Addr, message: M::Message },
+    Timer { at: Addr, timer: M::Timer },
 }
 
 /// Decides whether a copy of a message is lost.
-type Loss = dyn FnMut(Addr, Addr, &Message) -> bool;
+type Loss<M> = dyn FnMut(Addr, Addr, &M) -> bool;
 
 /// A small network.
-pub(super) struct Bench {
-    pub(super) config: Arc<Config>,
-    pub(super) nodes: BTreeMap<Addr, Pastry>,
-    queue: BTreeMap<(Time, u64), (Cause, Event)>,
+pub(crate) struct Bench<O: Overlay> {
+    pub(crate) config: Arc<O::Config>,
+    pub(crate) nodes: BTreeMap<Addr, O>,
+    queue: BTreeMap<(Time, u64), (Cause, Event<O>)>,
     sequence: u64,
-    pub(super) now: Time,
-    pub(super) rng: Rng,
-    pub(super) outcomes: BTreeMap<OpId, Outcome>,
+    pub(crate) now: Time,
+    pub(crate) rng: Rng,
+    pub(crate) outcomes: BTreeMap<OpId, Outcome>,
     /// What was sent: from, to, kind, and for which operation.
-    pub(super) sent: Vec<(u32, u32, &'static str, OpId)>,
+    pub(crate) sent: Vec<(u32, u32, &'static str, OpId)>,
     ops: u32,
     /// Whether this copy of a message is lost.
-    pub(super) lose: Box<Loss>,
+    pub(crate) lose: Box<Loss<O::Message>>,
+    /// Changes a message that a node is about to send.
+    pub(crate) alter: Box<dyn FnMut(&mut O::Message)>,
+    /// How long [`Bench::ask`] waits.
+    pub(crate) patience_s: u64,
 }
 
 const DELAY_US: u64 = 10_000;
 
-impl Bench {
-    pub(super) fn new(config: Config) -> Self {
+impl<O: Overlay> Bench<O> {
+    pub(crate) fn new(config: O::Config) -> Self {
         Self {
             config: Arc::new(config),
             nodes: BTreeMap::new(),
@@ -49,15 +52,17 @@ impl Bench {
             sent: Vec::new(),
             ops: 0,
             lose: Box::new(|_, _, _| false),
+            alter: Box::new(|_| ()),
+            patience_s: 60,
         }
     }
 
-    pub(super) fn addr(index: u32) -> Addr {
+    pub(crate) fn addr(index: u32) -> Addr {
         Addr::from_index(index)
     }
 
     /// Nodes 0.. with these identifiers, in their places in a converged network.
-    pub(super) fn settled_at(config: Config, keys: &[Key], shared: &[(usize, &str)]) -> Self {
+    pub(crate) fn settled_at(config: O::Config, keys: &[Key], shared: &[(usize, &str)]) -> Self {
         let mut bench = Self::new(config);
         let peers = keys.iter().zip(0..).map(|(id, i)| Profile::peer(Self::addr(i)).with_id(*id));
         let holdings = shared.iter().map(|(i, name)| Holding {
@@ -65,7 +70,7 @@ impl Bench {
             provider: Self::addr(*i as u32),
         });
         let census = Census::new(peers.collect(), Vec::new(), holdings.collect());
-        let blueprint = Blueprint::new(&bench.config, census);
+        let blueprint = O::blueprint(&bench.config, census, &mut bench.rng).unwrap();
         for (i, key) in (0..).zip(keys) {
             bench.add(i, *key);
             bench.call(i, Cause::UPKEEP, |node, cx| node.settle(cx, &blueprint));
@@ -74,28 +79,28 @@ impl Bench {
     }
 
     /// A node that has not joined.
-    pub(super) fn add(&mut self, index: u32, id: Key) {
+    pub(crate) fn add(&mut self, index: u32, id: Key) {
         let profile = Profile::peer(Self::addr(index)).with_id(id);
-        self.nodes.insert(profile.addr, Pastry::new(&self.config, &profile));
+        self.nodes.insert(profile.addr, O::new(&self.config, &profile));
     }
 
-    pub(super) fn node(&self, index: u32) -> &Pastry {
+    pub(crate) fn node(&self, index: u32) -> &O {
         &self.nodes[&Self::addr(index)]
     }
 
-    pub(super) fn all(&self) -> Vec<(Addr, &Pastry)> {
+    pub(crate) fn all(&self) -> Vec<(Addr, &O)> {
         self.nodes.iter().map(|(a, n)| (*a, n)).collect()
     }
 
     /// Calls into a node and takes care of the effects.
-    pub(super) fn call(
+    pub(crate) fn call(
         &mut self,
         index: u32,
         cause: Cause,
-        call: impl FnOnce(&mut Pastry, &mut Cx<'_, Pastry>),
+        call: impl FnOnce(&mut O, &mut Cx<'_, O>),
     ) {
         let me = Self::addr(index);
-        let mut effects: Vec<Effect<Pastry>> = Vec::new();
+        let mut effects: Vec<Effect<O>> = Vec::new();
         if let Some(node) = self.nodes.get_mut(&me) {
             let mut cx = Cx::new(self.now, me, cause, false, &mut self.rng, &mut effects);
             call(node, &mut cx);
@@ -105,15 +110,16 @@ impl Bench {
         }
     }
 
-    fn carry_out(&mut self, me: Addr, effect: Effect<Pastry>) {
+    fn carry_out(&mut self, me: Addr, effect: Effect<O>) {
         match effect.action {
-            Action::Send { to, message } => {
+            Action::Send { to, mut message } => {
+                (self.alter)(&mut message);
                 let cause = effect.cause.next(message.is_reply());
-                let kind = Message::KINDS[message.kind()];
+                let kind = O::Message::KINDS[message.kind()];
                 self.sent.push((me.index(), to.index(), kind, cause.op));
                 let bytes = message.to_bytes();
                 assert_eq!(bytes.len(), message.encoded_len(), "{message:?}");
-                assert_eq!(Message::from_bytes(&bytes).as_ref(), Ok(&message));
+                assert_eq!(O::Message::from_bytes(&bytes).as_ref(), Ok(&message));
                 if !(self.lose)(me, to, &message) {
                     self.push(DELAY_US, cause, Event::Message { from: me, to, message });
                 }
@@ -129,15 +135,20 @@ impl Bench {
         }
     }
 
-    fn push(&mut self, after_us: u64, cause: Cause, event: Event) {
+    fn push(&mut self, after_us: u64, cause: Cause, event: Event<O>) {
         self.sequence += 1;
         let due = Time::from_us(self.now.as_us() + after_us);
         self.queue.insert((due, self.sequence), (cause, event));
     }
 
     /// Lets time pass.
-    pub(super) fn run(&mut self, seconds: u64) {
-        let end = Time::from_us(self.now.as_us() + seconds * 1_000_000);
+    pub(crate) fn run(&mut self, seconds: u64) {
+        self.run_us(seconds * 1_000_000);
+    }
+
+    /// Lets microseconds pass.
+    pub(crate) fn run_us(&mut self, us: u64) {
+        let end = Time::from_us(self.now.as_us() + us);
         while let Some(entry) = self.queue.first_entry() {
             let (due, _) = *entry.key();
             if due > end {
@@ -158,10 +169,10 @@ impl Bench {
     }
 
     /// Starts an operation.
-    pub(super) fn start(
+    pub(crate) fn start(
         &mut self,
         index: u32,
-        call: impl FnOnce(&mut Pastry, &mut Cx<'_, Pastry>, OpId),
+        call: impl FnOnce(&mut O, &mut Cx<'_, O>, OpId),
     ) -> OpId {
         self.ops += 1;
         let op = OpId(self.ops);
@@ -170,13 +181,13 @@ impl Bench {
     }
 
     /// Starts an operation and waits a while for its outcome.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &mut self,
         index: u32,
-        call: impl FnOnce(&mut Pastry, &mut Cx<'_, Pastry>, OpId),
+        call: impl FnOnce(&mut O, &mut Cx<'_, O>, OpId),
     ) -> Option<Outcome> {
         let op = self.start(index, call);
-        for _ in 0..60 {
+        for _ in 0..self.patience_s {
             if self.outcomes.contains_key(&op) {
                 break;
             }
@@ -185,26 +196,26 @@ impl Bench {
         self.outcomes.get(&op).cloned()
     }
 
-    pub(super) fn join(&mut self, index: u32, via: u32) -> Option<Outcome> {
+    pub(crate) fn join(&mut self, index: u32, via: u32) -> Option<Outcome> {
         self.ask(index, |node, cx, op| node.join(cx, op, &[Self::addr(via)]))
     }
 
-    pub(super) fn locate(&mut self, index: u32, key: Key) -> Option<Outcome> {
+    pub(crate) fn locate(&mut self, index: u32, key: Key) -> Option<Outcome> {
         self.ask(index, |node, cx, op| node.locate(cx, op, &key))
     }
 
-    pub(super) fn insert(&mut self, index: u32, name: &str) -> Option<Outcome> {
+    pub(crate) fn insert(&mut self, index: u32, name: &str) -> Option<Outcome> {
         let item = Arc::new(Item::new(name, 1));
         self.ask(index, |node, cx, op| node.insert(cx, op, &item))
     }
 
-    pub(super) fn search(&mut self, index: u32, name: &str) -> Option<Outcome> {
+    pub(crate) fn search(&mut self, index: u32, name: &str) -> Option<Outcome> {
         let query = Query::exact(Item::new(name, 1).key());
         self.ask(index, |node, cx, op| node.search(cx, op, &query))
     }
 
     /// Which nodes provide what a search found.
-    pub(super) fn providers(outcome: Option<Outcome>) -> Vec<u32> {
+    pub(crate) fn providers(outcome: Option<Outcome>) -> Vec<u32> {
         match outcome {
             Some(Outcome::Found(hits)) => hits.iter().map(|h| h.provider.index()).collect(),
             _ => Vec::new(),
@@ -212,7 +223,7 @@ impl Bench {
     }
 
     /// Stops a node without a word.
-    pub(super) fn crash(&mut self, index: u32) {
+    pub(crate) fn crash(&mut self, index: u32) {
         self.nodes.remove(&Self::addr(index));
     }
 }
