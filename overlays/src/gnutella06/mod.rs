@@ -235,7 +235,7 @@ impl Overlay for Gnutella06 {
             storage_max: Growth::PerSuperPeer,
             storage_mean: Growth::Constant,
         },
-        caveat: "An ultrapeer takes a fixed number of leaves, so the number of ultrapeers C grows with n and n/C stays the same. A dynamic query stops when it has enough, so a search costs less than C messages for all but the rarest items. Hops grow as log C, from 1.5 at 64 peers to 2.7 at 16,384; the fit, over few searches and up to 4,096 peers, cannot tell that from a root of n. Storage is links and a host cache of 50, which small networks cannot fill: on average 9 entries at 64 peers, 50 at 512, and 57 at 4,096, no more than 112 anywhere.",
+        caveat: "An ultrapeer takes a fixed number of leaves, so the number of ultrapeers C grows with n and n/C stays the same. A dynamic query stops when it has enough, so a search costs less than C messages for all but the rarest items. Hops grow as log C, from 1.3 at 64 peers to 2.4 at 4,096. Storage is links and a host cache of 50, which small networks cannot fill: on average 37 entries at 64 peers, 52 at 512, and 56 at 4,096, no more than 107 anywhere.",
     };
 
     type Config = Config;
