@@ -32,6 +32,9 @@ use error::CliError;
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log(&cli.common);
+    if matches!(cli.command, Command::Compare(_) | Command::Sim(_)) {
+        take_large_pages();
+    }
     let interrupted = Arc::new(AtomicBool::new(false));
     watch_interrupts(&interrupted);
     match run(&cli, &interrupted) {
@@ -43,12 +46,25 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Declines large pages. They make simulations faster; a client or a tracker
-/// only takes more memory with them.
-fn keep_pages_small() {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
-        tracing::debug!("large pages stay on: {error}");
+/// Starts this program anew with large pages under the heap, unless its user has
+/// said how memory is to be had: glibc reads that at the start of a process only.
+///
+/// A simulation waits for the translation of addresses, and takes a sixth less
+/// time so. Clients and trackers gain nothing, and need more memory.
+fn take_large_pages() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        use std::os::unix::process::CommandExt as _;
+        const TUNABLES: &str = "GLIBC_TUNABLES";
+        if std::env::var_os(TUNABLES).is_some() {
+            return;
+        }
+        let Ok(program) = std::env::current_exe() else { return };
+        let error = std::process::Command::new(program)
+            .args(std::env::args_os().skip(1))
+            .env(TUNABLES, "glibc.malloc.hugetlb=1")
+            .exec();
+        tracing::debug!("without large pages: {error}");
     }
 }
 
@@ -58,18 +74,9 @@ fn run(cli: &Cli, interrupted: &Arc<AtomicBool>) -> Result<(), CliError> {
         Command::Compare(args) => compare::run(args, common, interrupted),
         Command::Sim(args) => sim::run(args, common, interrupted),
         Command::Live(args) => live::run(args, common, interrupted),
-        Command::Get(args) => {
-            keep_pages_small();
-            get::run(args, common, interrupted)
-        }
-        Command::Seed(args) => {
-            keep_pages_small();
-            seed::run(args, common, interrupted)
-        }
-        Command::Tracker(args) => {
-            keep_pages_small();
-            tracker::run(args, common, interrupted)
-        }
+        Command::Get(args) => get::run(args, common, interrupted),
+        Command::Seed(args) => seed::run(args, common, interrupted),
+        Command::Tracker(args) => tracker::run(args, common, interrupted),
         Command::Check(args) => check::run(args, common, interrupted),
         Command::Torrent(args) => torrent::run(args, common, interrupted),
         Command::List => list::run(),
