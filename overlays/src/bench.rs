@@ -31,10 +31,6 @@ pub(crate) struct Bench<O: Overlay> {
     ops: u32,
     /// Whether this copy of a message is lost.
     pub(crate) lose: Box<Loss<O::Message>>,
-    /// Changes a message that a node is about to send.
-    pub(crate) alter: Box<dyn FnMut(&mut O::Message)>,
-    /// How long [`Bench::ask`] waits.
-    pub(crate) patience_s: u64,
 }
 
 const DELAY_US: u64 = 10_000;
@@ -52,8 +48,6 @@ impl<O: Overlay> Bench<O> {
             sent: Vec::new(),
             ops: 0,
             lose: Box::new(|_, _, _| false),
-            alter: Box::new(|_| ()),
-            patience_s: 60,
         }
     }
 
@@ -112,8 +106,7 @@ impl<O: Overlay> Bench<O> {
 
     fn carry_out(&mut self, me: Addr, effect: Effect<O>) {
         match effect.action {
-            Action::Send { to, mut message } => {
-                (self.alter)(&mut message);
+            Action::Send { to, message } => {
                 let cause = effect.cause.next(message.is_reply());
                 let kind = O::Message::KINDS[message.kind()];
                 self.sent.push((me.index(), to.index(), kind, cause.op));
@@ -143,12 +136,7 @@ impl<O: Overlay> Bench<O> {
 
     /// Lets time pass.
     pub(crate) fn run(&mut self, seconds: u64) {
-        self.run_us(seconds * 1_000_000);
-    }
-
-    /// Lets microseconds pass.
-    pub(crate) fn run_us(&mut self, us: u64) {
-        let end = Time::from_us(self.now.as_us() + us);
+        let end = Time::from_us(self.now.as_us() + seconds * 1_000_000);
         while let Some(entry) = self.queue.first_entry() {
             let (due, _) = *entry.key();
             if due > end {
@@ -187,7 +175,7 @@ impl<O: Overlay> Bench<O> {
         call: impl FnOnce(&mut O, &mut Cx<'_, O>, OpId),
     ) -> Option<Outcome> {
         let op = self.start(index, call);
-        for _ in 0..self.patience_s {
+        for _ in 0..60 {
             if self.outcomes.contains_key(&op) {
                 break;
             }
