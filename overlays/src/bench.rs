@@ -64,7 +64,8 @@ impl<O: Overlay> Bench<O> {
             provider: Self::addr(*i as u32),
         });
         let census = Census::new(peers.collect(), Vec::new(), holdings.collect());
-        let blueprint = O::blueprint(&bench.config, census, &mut bench.rng).unwrap();
+        let blueprint = O::blueprint(&bench.config, census, &mut bench.rng);
+        let blueprint = blueprint.expect("an overlay that starts converged");
         for (i, key) in (0..).zip(keys) {
             bench.add(i, *key);
             bench.call(i, Cause::UPKEEP, |node, cx| node.settle(cx, &blueprint));
