@@ -16,6 +16,8 @@ enum Event<M: Machine> {
 
 /// Decides whether a copy of a message is lost.
 type Loss<M> = dyn FnMut(Addr, Addr, &M) -> bool;
+/// Changes a message that a node is about to send.
+type Alter<M> = dyn FnMut(&mut M);
 
 /// A small network.
 pub(crate) struct Bench<O: Overlay> {
@@ -31,9 +33,13 @@ pub(crate) struct Bench<O: Overlay> {
     ops: u32,
     /// Whether this copy of a message is lost.
     pub(crate) lose: Box<Loss<O::Message>>,
+    /// What is made of messages before they are sent.
+    pub(crate) alter: Box<Alter<O::Message>>,
 }
 
 const DELAY_US: u64 = 10_000;
+/// How long [`Bench::ask`] waits.
+const LONGEST_WAIT_S: u64 = 300;
 
 impl<O: Overlay> Bench<O> {
     pub(crate) fn new(config: O::Config) -> Self {
@@ -48,6 +54,7 @@ impl<O: Overlay> Bench<O> {
             sent: Vec::new(),
             ops: 0,
             lose: Box::new(|_, _, _| false),
+            alter: Box::new(|_| ()),
         }
     }
 
@@ -107,7 +114,8 @@ impl<O: Overlay> Bench<O> {
 
     fn carry_out(&mut self, me: Addr, effect: Effect<O>) {
         match effect.action {
-            Action::Send { to, message } => {
+            Action::Send { to, mut message } => {
+                (self.alter)(&mut message);
                 let cause = effect.cause.next(message.is_reply());
                 let kind = O::Message::KINDS[message.kind()];
                 self.sent.push((me.index(), to.index(), kind, cause.op));
@@ -137,7 +145,12 @@ impl<O: Overlay> Bench<O> {
 
     /// Lets time pass.
     pub(crate) fn run(&mut self, seconds: u64) {
-        let end = Time::from_us(self.now.as_us() + seconds * 1_000_000);
+        self.run_us(seconds * 1_000_000);
+    }
+
+    /// Lets microseconds pass.
+    pub(crate) fn run_us(&mut self, us: u64) {
+        let end = Time::from_us(self.now.as_us() + us);
         while let Some(entry) = self.queue.first_entry() {
             let (due, _) = *entry.key();
             if due > end {
@@ -176,7 +189,7 @@ impl<O: Overlay> Bench<O> {
         call: impl FnOnce(&mut O, &mut Cx<'_, O>, OpId),
     ) -> Option<Outcome> {
         let op = self.start(index, call);
-        for _ in 0..60 {
+        for _ in 0..LONGEST_WAIT_S {
             if self.outcomes.contains_key(&op) {
                 break;
             }
@@ -185,8 +198,10 @@ impl<O: Overlay> Bench<O> {
         self.outcomes.get(&op).cloned()
     }
 
+    /// Joins through another node, or founds the network through itself.
     pub(crate) fn join(&mut self, index: u32, via: u32) -> Option<Outcome> {
-        self.ask(index, |node, cx, op| node.join(cx, op, &[Self::addr(via)]))
+        let via: Vec<Addr> = if via == index { Vec::new() } else { vec![Self::addr(via)] };
+        self.ask(index, |node, cx, op| node.join(cx, op, &via))
     }
 
     pub(crate) fn locate(&mut self, index: u32, key: Key) -> Option<Outcome> {

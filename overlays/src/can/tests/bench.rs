@@ -1,65 +1,14 @@
-//! A handful of nodes and a queue between them: every message takes 10 ms.
+//! A small torus.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::Machine;
 use crate::can::message::{Errand, Message};
-use crate::can::{Blueprint, Can, Config, Point, Timer, Zone};
-use crate::{
-    Action, Addr, Cause, Census, Cx, Effect, Holding, Item, Key, OpId, Outcome, Overlay, Profile,
-    Query, Rng, Stream, Time, Wire,
-};
+use crate::can::{Blueprint, Can, Config, Point, Zone};
+use crate::{Addr, Cause, Census, Holding, Item, Outcome, Overlay, Profile, Stream};
 
-enum Event {
-    Message { from: Addr, to: Addr, message: Message },
-    Timer { at: Addr, timer: Timer },
-}
-
-/// Decides whether a copy of a message is lost.
-type Loss = dyn FnMut(Addr, Addr, &Message) -> bool;
-
-/// A small network.
-pub(super) struct Bench {
-    pub(super) config: Arc<Config>,
-    pub(super) nodes: BTreeMap<Addr, Can>,
-    queue: BTreeMap<(Time, u64), (Cause, Event)>,
-    sequence: u64,
-    pub(super) now: Time,
-    pub(super) rng: Rng,
-    pub(super) outcomes: BTreeMap<OpId, Outcome>,
-    /// What was sent: from, to, kind, and for which operation.
-    pub(super) sent: Vec<(u32, u32, &'static str, OpId)>,
-    ops: u32,
-    /// Whether this copy of a message is lost.
-    pub(super) lose: Box<Loss>,
-    /// The point that joiners ask for in place of their own choice.
-    pub(super) join_point: Option<Point>,
-}
-
-const DELAY_US: u64 = 10_000;
+pub(super) type Bench = crate::bench::Bench<Can>;
 
 impl Bench {
-    pub(super) fn new(config: Config) -> Self {
-        Self {
-            config: Arc::new(config),
-            nodes: BTreeMap::new(),
-            queue: BTreeMap::new(),
-            sequence: 0,
-            now: Time::ZERO,
-            rng: Stream::Protocol.rng(7),
-            outcomes: BTreeMap::new(),
-            sent: Vec::new(),
-            ops: 0,
-            lose: Box::new(|_, _, _| false),
-            join_point: None,
-        }
-    }
-
-    pub(super) fn addr(index: u32) -> Addr {
-        Addr::from_index(index)
-    }
-
     /// The census of nodes 0..n.
     pub(super) fn census(n: u32, shared: &[(u32, &str)]) -> Census {
         let peers = (0..n).map(|i| Profile::peer(Self::addr(i)));
@@ -76,7 +25,7 @@ impl Bench {
         let mut rng = Stream::Protocol.rng(11);
         let blueprint = Blueprint::new(&bench.config, Self::census(n, shared), &mut rng);
         for i in 0..n {
-            bench.add(i);
+            bench.enlist(i);
             bench.call(i, Cause::UPKEEP, |node, cx| node.settle(cx, &blueprint));
         }
         (bench, blueprint)
@@ -86,32 +35,38 @@ impl Bench {
     pub(super) fn joined(config: Config, n: u32) -> Self {
         let mut bench = Self::new(config);
         for i in 0..n {
-            bench.add(i);
+            bench.enlist(i);
             let outcome = bench.join(i, i.saturating_sub(1));
             assert_eq!(outcome, Some(Outcome::Done), "n{i} joins");
         }
         bench
     }
 
-    /// A node that has not joined.
-    pub(super) fn add(&mut self, index: u32) {
-        let profile = Profile::peer(Self::addr(index));
-        self.nodes.insert(profile.addr, Can::new(&self.config, &profile));
+    /// A node that has not joined, with the identifier of its address.
+    pub(super) fn enlist(&mut self, index: u32) {
+        self.add(index, Self::addr(index).key());
     }
 
     /// A node that joins at these coordinates, in halves, quarters, ... of 1.
     pub(super) fn join_at(&mut self, index: u32, via: u32, coordinates: &[f64]) {
-        self.add(index);
+        self.enlist(index);
         let fractions: Vec<u32> =
             coordinates.iter().map(|x| (x * 4_294_967_296.0) as u32).collect();
-        self.join_point = Some(Point::at(&fractions));
+        self.send_joiners_to(Some(Point::at(&fractions)));
         assert_eq!(self.join(index, via), Some(Outcome::Done), "n{index} joins");
-        self.join_point = None;
+        self.send_joiners_to(None);
         self.run(2);
     }
 
-    pub(super) fn node(&self, index: u32) -> &Can {
-        &self.nodes[&Self::addr(index)]
+    /// Has joiners ask for this point in place of their own choice.
+    pub(super) fn send_joiners_to(&mut self, wanted: Option<Point>) {
+        self.alter = Box::new(move |message| {
+            if let (Some(point), Message::Route { routed, .. }) = (wanted, message)
+                && matches!(*routed.errand, Errand::Join { .. })
+            {
+                routed.point = point;
+            }
+        });
     }
 
     pub(super) fn zones(&self, index: u32) -> Vec<Zone> {
@@ -138,140 +93,9 @@ impl Bench {
         assert_eq!(self.audit(), Vec::<String>::new());
     }
 
-    /// Calls into a node and takes care of the effects.
-    pub(super) fn call(
-        &mut self,
-        index: u32,
-        cause: Cause,
-        call: impl FnOnce(&mut Can, &mut Cx<'_, Can>),
-    ) {
-        let me = Self::addr(index);
-        let mut effects: Vec<Effect<Can>> = Vec::new();
-        if let Some(node) = self.nodes.get_mut(&me) {
-            let mut cx = Cx::new(self.now, me, cause, false, &mut self.rng, &mut effects);
-            call(node, &mut cx);
-        }
-        for effect in effects {
-            self.carry_out(me, effect);
-        }
-    }
-
-    fn carry_out(&mut self, me: Addr, effect: Effect<Can>) {
-        match effect.action {
-            Action::Send { to, mut message } => {
-                if let (Some(point), Message::Route { routed, .. }) =
-                    (self.join_point, &mut message)
-                    && matches!(*routed.errand, Errand::Join { .. })
-                {
-                    routed.point = point;
-                }
-                let cause = effect.cause.next(message.is_reply());
-                let kind = Message::KINDS[message.kind()];
-                self.sent.push((me.index(), to.index(), kind, cause.op));
-                let bytes = message.to_bytes();
-                assert_eq!(bytes.len(), message.encoded_len(), "{message:?}");
-                assert_eq!(Message::from_bytes(&bytes).as_ref(), Ok(&message));
-                if !(self.lose)(me, to, &message) {
-                    self.push(DELAY_US, cause, Event::Message { from: me, to, message });
-                }
-            }
-            Action::Wake { after, timer } | Action::Upkeep { after, timer } => {
-                self.push(after.as_us(), effect.cause, Event::Timer { at: me, timer });
-            }
-            Action::Finish { op, outcome } => {
-                let before = self.outcomes.insert(op, outcome);
-                assert_eq!(before, None, "operation {op:?} ended twice");
-            }
-            Action::Answer { .. } | Action::Close { .. } | Action::Note(_) => {}
-        }
-    }
-
-    fn push(&mut self, after_us: u64, cause: Cause, event: Event) {
-        self.sequence += 1;
-        let due = Time::from_us(self.now.as_us() + after_us);
-        self.queue.insert((due, self.sequence), (cause, event));
-    }
-
-    /// Lets time pass.
-    pub(super) fn run(&mut self, seconds: u64) {
-        self.run_us(seconds * 1_000_000);
-    }
-
-    /// Lets microseconds pass.
-    pub(super) fn run_us(&mut self, us: u64) {
-        let end = Time::from_us(self.now.as_us() + us);
-        while let Some(entry) = self.queue.first_entry() {
-            let (due, _) = *entry.key();
-            if due > end {
-                break;
-            }
-            let (cause, event) = entry.remove();
-            self.now = due;
-            match event {
-                Event::Message { from, to, message } => {
-                    self.call(to.index(), cause, |node, cx| node.on_message(cx, from, message));
-                }
-                Event::Timer { at, timer } => {
-                    self.call(at.index(), cause, |node, cx| node.on_timer(cx, timer));
-                }
-            }
-        }
-        self.now = end;
-    }
-
-    /// Starts an operation and waits a while for its outcome.
-    pub(super) fn ask(
-        &mut self,
-        index: u32,
-        call: impl FnOnce(&mut Can, &mut Cx<'_, Can>, OpId),
-    ) -> Option<Outcome> {
-        self.ops += 1;
-        let op = OpId(self.ops);
-        self.call(index, Cause::start(op), |node, cx| call(node, cx, op));
-        for _ in 0..300 {
-            if self.outcomes.contains_key(&op) {
-                break;
-            }
-            self.run(1);
-        }
-        self.outcomes.get(&op).cloned()
-    }
-
-    pub(super) fn join(&mut self, index: u32, via: u32) -> Option<Outcome> {
-        let via: Vec<Addr> = if via == index { Vec::new() } else { vec![Self::addr(via)] };
-        self.ask(index, |node, cx, op| node.join(cx, op, &via))
-    }
-
     pub(super) fn leave(&mut self, index: u32) -> Option<Outcome> {
         let outcome = self.ask(index, |node, cx, op| node.leave(cx, op));
         self.nodes.remove(&Self::addr(index));
         outcome
-    }
-
-    pub(super) fn locate(&mut self, index: u32, key: Key) -> Option<Outcome> {
-        self.ask(index, |node, cx, op| node.locate(cx, op, &key))
-    }
-
-    pub(super) fn insert(&mut self, index: u32, name: &str) -> Option<Outcome> {
-        let item = Arc::new(Item::new(name, 1));
-        self.ask(index, |node, cx, op| node.insert(cx, op, &item))
-    }
-
-    pub(super) fn search(&mut self, index: u32, name: &str) -> Option<Outcome> {
-        let query = Query::exact(Item::new(name, 1).key());
-        self.ask(index, |node, cx, op| node.search(cx, op, &query))
-    }
-
-    /// Which nodes provide what a search found.
-    pub(super) fn providers(outcome: Option<Outcome>) -> Vec<u32> {
-        match outcome {
-            Some(Outcome::Found(hits)) => hits.iter().map(|h| h.provider.index()).collect(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// Stops a node without a word.
-    pub(super) fn crash(&mut self, index: u32) {
-        self.nodes.remove(&Self::addr(index));
     }
 }

@@ -19,7 +19,7 @@ fn located_under_churn(config: Config, minutes: u32) -> f64 {
         let (victim, asker) = (pick(&mut bench), pick(&mut bench));
         let via = live.iter().copied().find(|n| *n != victim && *n != newcomer - 1);
         bench.crash(victim);
-        bench.add(newcomer);
+        bench.enlist(newcomer);
         bench.join(newcomer, via.unwrap());
         bench.run(24);
         if bench.nodes.contains_key(&Bench::addr(asker)) {

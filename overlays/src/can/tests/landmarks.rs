@@ -84,7 +84,7 @@ fn joiners_measure_the_landmarks_and_join_in_their_portion() {
     // Right after its join: whoever splits with a later joiner keeps the half
     // that the joiner did not ask for.
     for node in 4..40 {
-        bench.add(node);
+        bench.enlist(node);
         assert_eq!(bench.join(node, 0), Some(Outcome::Done));
         assert!(inside(&bench, &[0, 1, 2], node), "n{node}");
     }
@@ -93,7 +93,7 @@ fn joiners_measure_the_landmarks_and_join_in_their_portion() {
     bench.run(300);
     bench.rest();
     for node in 40..50 {
-        bench.add(node);
+        bench.enlist(node);
         assert_eq!(bench.join(node, 0), Some(Outcome::Done));
         assert!(inside(&bench, &[0, 2, 1], node), "n{node}");
     }

@@ -20,7 +20,7 @@ fn area(x: f64, width: f64, y: f64, height: f64) -> Zone {
 #[test]
 fn the_papers_five_nodes_get_their_zones() {
     let mut bench = Bench::new(Config::default());
-    bench.add(0);
+    bench.enlist(0);
     bench.join(0, 0);
     bench.join_at(1, 0, &[0.75, 0.25]);
     bench.join_at(2, 0, &[0.25, 0.75]);
@@ -39,7 +39,7 @@ fn the_papers_five_nodes_get_their_zones() {
 #[test]
 fn node_seven_joins_as_in_the_course() {
     let mut bench = Bench::new(Config::default());
-    bench.add(1);
+    bench.enlist(1);
     bench.join(1, 1);
     bench.join_at(3, 1, &[0.75, 0.5]);
     bench.join_at(4, 3, &[0.25, 0.75]);
@@ -61,7 +61,7 @@ fn a_join_takes_its_share_of_the_records_along() {
         assert_eq!(bench.insert(i % 3, &format!("item {i}")), Some(Outcome::Done));
     }
     for i in 3..12 {
-        bench.add(i);
+        bench.enlist(i);
         assert_eq!(bench.join(i, 0), Some(Outcome::Done));
     }
     bench.rest();
@@ -82,7 +82,7 @@ fn a_join_touches_neighbours_only() {
         let (mut bench, _) = Bench::settled(Config::default(), n, &[]);
         let mut sum = 0;
         for i in n..n + 20 {
-            bench.add(i);
+            bench.enlist(i);
             bench.sent.clear();
             assert_eq!(bench.join(i, 0), Some(Outcome::Done));
             let updates = bench.sent.iter().filter(|s| s.2 == "Update" && s.3 != OpId::NONE);
@@ -207,7 +207,7 @@ fn an_expanding_ring_leads_out_of_a_dead_end() {
 #[test]
 fn a_join_through_a_dead_contact_fails() {
     let mut bench = Bench::joined(Config::default(), 2);
-    bench.add(5);
+    bench.enlist(5);
     assert_eq!(bench.join(5, 99), Some(Outcome::Failed(Reason::NoContact)));
     assert_eq!(bench.join(5, 0), Some(Outcome::Done));
 }
@@ -218,16 +218,16 @@ fn two_joins_at_one_point_both_get_in() {
     let mut bench = Bench::joined(Config::default(), 4);
     bench.rest();
     for i in [4, 5] {
-        bench.add(i);
+        bench.enlist(i);
     }
-    bench.join_point = Some(Point(12345));
+    bench.send_joiners_to(Some(Point(12345)));
     let via = [Bench::addr(0)];
     let ops = [OpId(900), OpId(901)];
     for (i, op) in [4, 5].into_iter().zip(ops) {
         bench.call(i, Cause::start(op), |node, cx| node.join(cx, op, &via));
     }
     bench.run(1);
-    bench.join_point = None;
+    bench.send_joiners_to(None);
     bench.run(20);
     for op in ops {
         assert_eq!(bench.outcomes.get(&op), Some(&Outcome::Done));
@@ -245,7 +245,7 @@ fn an_accept_that_is_lost_comes_again() {
         lost += u32::from(lose);
         lose
     });
-    bench.add(3);
+    bench.enlist(3);
     assert_eq!(bench.join(3, 0), Some(Outcome::Done));
     bench.rest();
 }
@@ -369,7 +369,7 @@ fn forged_messages_of_all_kinds_leave_bounded_state() {
 #[test]
 fn what_comes_to_an_outsider_is_dropped() {
     let mut bench = Bench::new(Config::default());
-    bench.add(0);
+    bench.enlist(0);
     let message = Message::Probe { reality: 0, nonce: 1 };
     bench.call(0, Cause::UPKEEP, |node, cx| node.on_message(cx, Bench::addr(1), message));
     assert!(bench.sent.is_empty());
@@ -384,7 +384,7 @@ fn what_comes_to_an_outsider_is_dropped() {
 fn a_crowd_that_joins_at_once_gets_in() {
     let mut bench = Bench::joined(Config::default(), 1);
     for i in 1..300_u32 {
-        bench.add(i);
+        bench.enlist(i);
         let via = [Bench::addr(bench.rng.random_range(0..i))];
         let op = OpId(1000 + i);
         bench.call(i, Cause::start(op), |node, cx| node.join(cx, op, &via));
@@ -414,7 +414,7 @@ fn peers_share_zones_and_records() {
     let kept: usize = bench.nodes.values().map(Can::records).sum();
     assert!(kept > 20, "each peer of a zone keeps its records");
     for i in 20..32 {
-        bench.add(i);
+        bench.enlist(i);
         assert_eq!(bench.join(i, 0), Some(Outcome::Done));
     }
     bench.rest();

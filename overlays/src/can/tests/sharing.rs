@@ -13,7 +13,7 @@ fn crowd(peers: usize, n: u32, seed: u64) -> Bench {
     let mut bench = Bench::joined(Config { peers, ..Config::default() }, 1);
     bench.rng = Stream::Protocol.rng(seed);
     for i in 1..n {
-        bench.add(i);
+        bench.enlist(i);
         let (op, share) = (OpId(10_000 + i), OpId(20_000 + i));
         let item = Arc::new(Item::new(&format!("item {i}"), 1));
         bench.call(i, Cause::start(share), |node, cx| node.insert(cx, share, &item));
