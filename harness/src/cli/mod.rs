@@ -49,8 +49,9 @@ pub fn main() -> ExitCode {
 /// Starts this program anew with large pages under the heap, unless its user has
 /// said how memory is to be had: glibc reads that at the start of a process only.
 ///
-/// A simulation waits for the translation of addresses, and takes a sixth less
-/// time so. Clients and trackers gain nothing, and need more memory.
+/// Simulations of much state wait for the translation of addresses: full
+/// replication takes a fifth less time so. Clients and trackers gain nothing,
+/// and would need more memory.
 fn take_large_pages() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

@@ -147,8 +147,7 @@ impl Can {
 
     /// Whoever lives and counts on this node has been heard of since then.
     fn alive_since(&self, now: Time) -> Time {
-        let period_us = self.config.update.as_us() as f64 * (1.0 + self.config.jitter);
-        Time::from_us(now.as_us().saturating_sub((2.0 * period_us) as u64))
+        Time::from_us(now.as_us().saturating_sub(self.longest_periods(2.0).as_us()))
     }
 
     /// A joiner's request could not be passed to the peer that admits.

@@ -36,9 +36,13 @@ impl Can {
 
     /// How long nothing may be heard of a neighbour.
     pub(super) fn patience(&self) -> Span {
+        self.longest_periods(f64::from(self.config.missed_updates) + 0.5)
+    }
+
+    /// So many times the longest that a neighbour lets pass between updates.
+    pub(super) fn longest_periods(&self, n: f64) -> Span {
         let period_us = self.config.update.as_us() as f64 * (1.0 + self.config.jitter);
-        let patience = period_us * (f64::from(self.config.missed_updates) + 0.5);
-        Span::from_us(patience as u64)
+        Span::from_us((period_us * n) as u64)
     }
 
     /// Asks a neighbour that did not acknowledge messages whether it lives.
