@@ -230,12 +230,14 @@ impl<D: Dialect> Node<D> {
         let now_s = seconds(cx.now());
         match errand {
             Errand::Refresh(_) => {}
-            Errand::Publish { item, .. } => {
+            Errand::Publish { items, .. } => {
                 // What this node shares it answers for without a record.
                 lookup.delivered += usize::from(here);
                 for to in closest {
-                    if let Some(body) = self.announcement(key, &item, to.token) {
-                        self.deliver(cx, lookup, to.contact, body);
+                    for item in &items {
+                        if let Some(body) = self.announcement(key, item, to.token.as_deref()) {
+                            self.deliver(cx, lookup, to.contact, body);
+                        }
                     }
                 }
             }
@@ -261,9 +263,9 @@ impl<D: Dialect> Node<D> {
 
     /// What tells a node to keep that this one provides `item`; nothing can be
     /// said to a node that gave no token where one is needed.
-    fn announcement(&self, key: Key, item: &Arc<Item>, token: Option<Box<[u8]>>) -> Option<Body> {
+    fn announcement(&self, key: Key, item: &Arc<Item>, token: Option<&[u8]>) -> Option<Body> {
         if !D::NAMES_ITEMS {
-            let token = if self.takes_tokens() { token? } else { Box::default() };
+            let token = if self.takes_tokens() { Box::from(token?) } else { Box::default() };
             let (port, implied_port) = (self.me.addr.port(), true);
             let announce = Announce { info_hash: key, port, implied_port, token };
             return Some(Body::Announce(Box::new(announce)));
@@ -273,10 +275,15 @@ impl<D: Dialect> Node<D> {
         Some(Body::Store(Box::new(store)))
     }
 
-    /// The errands that announce an item shared under `key`.
-    pub(super) fn publishing(&self, key: Key, item: &Arc<Item>) -> Vec<Errand> {
-        let publish = |place| Errand::Publish { key: place, item: item.clone() };
-        self.places(key, item).into_iter().map(publish).collect()
+    /// Where an item shared under `key` is to be announced; its own place comes
+    /// first, then those of its words.
+    pub(super) fn announced(
+        &self,
+        key: Key,
+        item: &Arc<Item>,
+    ) -> impl Iterator<Item = (Key, Arc<Item>)> + use<D> {
+        let item = item.clone();
+        self.places(key, &item).into_iter().map(move |place| (place, item.clone()))
     }
 
     /// The errands that withdraw an item shared under `key`.

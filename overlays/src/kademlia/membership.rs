@@ -76,9 +76,10 @@ impl<D: Dialect> Node<D> {
             (0..farther).map(|bucket| self.table.random_in(bucket, bits, cx.rng())).collect();
         targets.extend(self.table.gaps(bits, cx.rng()));
         let mut errands: Vec<Errand> = targets.into_iter().map(Errand::Refresh).collect();
-        for (key, share) in &self.shares {
-            errands.extend(self.publishing(*key, &share.item));
-        }
+        let shared = self.shares.iter();
+        errands.extend(Errand::publish(
+            shared.flat_map(|(key, share)| self.announced(*key, &share.item)),
+        ));
         let (due, words_due) = self.next_due(cx.now());
         for share in self.shares.values_mut() {
             (share.due, share.words_due) = (due, words_due);
@@ -118,7 +119,7 @@ impl<D: Dialect> Node<D> {
             }
             Phase::Joining => {
                 self.shares.insert(key, share);
-                let errands = self.publishing(key, item);
+                let errands = Errand::publish(self.announced(key, item));
                 if let Some(job) = self.work.job_for(|end| matches!(end, End::Join(_))) {
                     job.queue.extend(errands);
                 }
@@ -126,7 +127,7 @@ impl<D: Dialect> Node<D> {
             }
             Phase::Member => {
                 self.shares.insert(key, share);
-                let errands = self.publishing(key, item);
+                let errands = Errand::publish(self.announced(key, item));
                 self.work.put_job(End::Insert(op), errands);
             }
             Phase::Leaving => cx.finish(op, Outcome::Failed(Reason::NotJoined)),

@@ -303,24 +303,31 @@ impl Table {
 
     /// How many leading bits each contact in the last bucket shares with the
     /// node.
-    fn last_depths(&self) -> impl Iterator<Item = u32> + '_ {
+    fn last_depths(&self) -> SmallVec<[u32; 64]> {
         let last = self.buckets.last().into_iter().flat_map(|bucket| &bucket.entries);
-        last.map(|entry| self.me.common_prefix_bits(entry.contact.id))
+        last.map(|entry| self.me.common_prefix_bits(entry.contact.id)).collect()
     }
 
-    /// A random identifier as close to the node as its closest neighbour.
+    /// A random identifier as close to the node as its closest neighbour, or in
+    /// the last bucket's range while nobody is known there.
     pub(super) fn random_near(&self, bits: u32, rng: &mut Rng) -> Key {
-        random_below(self.me, self.last_depths().max().unwrap_or(0), bits, rng)
+        let range = self.buckets.len().saturating_sub(1) as u32;
+        let nearest = self.last_depths().into_iter().max().unwrap_or(range);
+        random_below(self.me, nearest, bits, rng)
     }
 
-    /// A random identifier in each subtree within the last bucket's range that
-    /// is farther away than the closest neighbour (§2.3) and of which nobody is
-    /// known: a full last bucket splits only when somebody new turns up.
+    /// A random identifier in each subtree that is farther away than the closest
+    /// neighbour (§2.3) and of which nobody is known: a split leaves some empty,
+    /// and a full last bucket splits only when somebody new turns up.
     pub(super) fn gaps(&self, bits: u32, rng: &mut Rng) -> Vec<Key> {
-        let depths: SmallVec<[u32; 32]> = self.last_depths().collect();
-        let nearest = depths.iter().copied().max().unwrap_or(0);
-        let first = self.buckets.len().saturating_sub(1) as u32;
-        let unknown = (first..nearest).filter(|depth| !depths.contains(depth)).take(MAX_GAPS);
+        let depths = self.last_depths();
+        let last = self.buckets.len().saturating_sub(1) as u32;
+        let nearest = depths.iter().copied().max().unwrap_or(last);
+        let is_known = |depth: u32| match self.buckets.get(depth as usize) {
+            Some(bucket) if depth < last => !bucket.entries.is_empty(),
+            _ => depths.contains(&depth),
+        };
+        let unknown = (0..nearest).filter(|depth| !is_known(*depth)).take(MAX_GAPS);
         unknown.map(|depth| random_below(self.beyond(depth), depth + 1, bits, rng)).collect()
     }
 

@@ -92,11 +92,11 @@ impl<D: Dialect> Node<D> {
                 due.push((*key, share.item.clone(), own, words));
             }
         }
-        let errands = due.into_iter().flat_map(|(key, item, own, words)| {
+        Errand::publish(due.into_iter().flat_map(|(key, item, own, words)| {
             // The item's own place comes first, then those of its words.
-            let errands = self.publishing(key, &item).into_iter().enumerate();
-            errands.filter(move |(place, _)| if *place == 0 { own } else { words })
-        });
-        errands.map(|(_, errand)| errand).collect()
+            let places = self.announced(key, &item).enumerate();
+            let is_due = move |place: usize| if place == 0 { own } else { words };
+            places.filter(move |(place, _)| is_due(*place)).map(|(_, announced)| announced)
+        }))
     }
 }

@@ -1,7 +1,7 @@
 //! What a node has under way: lookups, single requests, and jobs of several
 //! lookups.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::contact::Contact;
@@ -15,12 +15,12 @@ use crate::{Addr, Hit, Item, Key, OpId, Query};
 pub(super) enum Errand {
     /// Look around there, to fill the bucket.
     Refresh(Key),
-    /// Have the closest nodes keep that this node provides the item.
+    /// Have the closest nodes keep that this node provides the items.
     Publish {
         /// Under which key.
         key: Key,
         /// What.
-        item: Arc<Item>,
+        items: Vec<Arc<Item>>,
     },
     /// Have the closest nodes forget it.
     Withdraw {
@@ -33,7 +33,23 @@ pub(super) enum Errand {
     Replicate(Key),
 }
 
+/// Items that one errand announces at most.
+const MAX_ITEMS: usize = 16;
+
 impl Errand {
+    /// The errands that announce items, each at a place. Those at one place
+    /// share a lookup, as those that have a word in common do in eMule.
+    pub(super) fn publish(announced: impl IntoIterator<Item = (Key, Arc<Item>)>) -> Vec<Self> {
+        let mut by_place: BTreeMap<Key, Vec<Arc<Item>>> = BTreeMap::new();
+        for (key, item) in announced {
+            by_place.entry(key).or_default().push(item);
+        }
+        let chunks = by_place.iter().flat_map(|(key, items)| {
+            items.chunks(MAX_ITEMS).map(|some| Self::Publish { key: *key, items: some.to_vec() })
+        });
+        chunks.collect()
+    }
+
     /// The key it is about.
     pub(super) fn key(&self) -> Key {
         match self {
@@ -240,9 +256,14 @@ impl Work {
 
     /// Drops publications of `item` that have not begun.
     pub(super) fn drop_publications(&mut self, places: &[Key], item: &Item) {
-        let stale = |errand: &Errand| matches!(errand, Errand::Publish { key, item: i } if places.contains(key) && i.key() == item.key());
         for job in &mut self.jobs {
-            job.queue.retain(|errand| !stale(errand));
+            job.queue.retain_mut(|errand| match errand {
+                Errand::Publish { key, items } if places.contains(key) => {
+                    items.retain(|i| i.key() != item.key());
+                    !items.is_empty()
+                }
+                _ => true,
+            });
         }
     }
 

@@ -8,6 +8,7 @@ mod protocol;
 mod records;
 mod shortlist;
 mod table;
+mod work;
 
 use super::{Contact, Settings};
 use crate::{Addr, Key};

@@ -147,6 +147,22 @@ fn gaps_are_the_near_subtrees_of_nobody_known() {
 }
 
 #[test]
+fn buckets_that_a_split_left_empty_are_gaps() {
+    let mut rng = Stream::Protocol.rng(3);
+    let shared = |id: Key| id.common_prefix_bits(Key::ZERO);
+    let t = table(2, &[0x02, 0x03, 0x01]);
+    assert_eq!(t.len(), 8, "three near ones split the last bucket again and again");
+    let gaps: Vec<u32> = t.gaps(160, &mut rng).into_iter().map(shared).collect();
+    assert_eq!(gaps, [0, 1, 2, 3, 4, 5]);
+    // Nobody is known in the last bucket: it is there that the nearest are.
+    let t = table(2, &[0x80, 0x90, 0xa0]);
+    assert_eq!(buckets(&t), [vec![0x80, 0x90], vec![]]);
+    for _ in 0..50 {
+        assert_ne!(shared(t.random_near(160, &mut rng)), 0);
+    }
+}
+
+#[test]
 fn untouched_buckets_are_due() {
     let mut t = table(2, &[0x80, 0x90, 0x40, 0x50, 0x20]);
     t.touch(id8(0x81), 1000);
