@@ -243,6 +243,7 @@ impl Peer {
         for item in self.shares.values() {
             cx.send(supernode, Message::Share(item.clone()));
         }
+        self.ask_again(cx);
         self.end_homing(cx);
     }
 

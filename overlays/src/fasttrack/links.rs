@@ -43,6 +43,11 @@ impl Links {
         self.links.contains_key(&peer)
     }
 
+    /// Whether the link to `peer` is up.
+    pub fn is_up(&self, peer: Addr) -> bool {
+        self.links.get(&peer).is_some_and(|link| link.is_up)
+    }
+
     /// The peers of all links, in order.
     pub fn all(&self) -> impl Iterator<Item = Addr> {
         self.links.keys().copied()

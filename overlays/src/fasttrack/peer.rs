@@ -147,17 +147,34 @@ impl Peer {
         cx.finish(op, Outcome::Done);
     }
 
-    /// Asks the supernode; without one, the search fails.
+    /// Asks the supernode. Who has just lost it asks the next one, if it comes
+    /// in time.
     pub(super) fn search(&mut self, cx: &mut Context<'_>, op: OpId, query: &Query) {
-        if self.home.is_none() && !self.is_supernode() {
+        let joining = self.homing.as_ref().is_some_and(|homing| homing.joining().is_some());
+        let homeless = self.home.is_none() && !self.is_supernode();
+        if !self.member || homeless && joining {
             return cx.finish(op, Outcome::Failed(Reason::NotJoined));
         }
-        let Some(id) = self.searches.start(cx, &self.config, op, query) else { return };
+        if let Some(id) = self.searches.start(cx, &self.config, op, query) {
+            self.ask(cx, id, query);
+        }
+    }
+
+    /// Passes a search to the supernode or to the own supernode part, if there
+    /// is either.
+    fn ask(&mut self, cx: &mut Context<'_>, id: u16, query: &Query) {
         if let Some(supernode) = &mut self.supernode {
             supernode.search(cx, &self.known, Asker::Me(id), query);
             self.deliver_own(cx);
         } else if let Some(home) = self.home {
             cx.send(home, Message::Search { id, query: query.clone() });
+        }
+    }
+
+    /// Asks a new supernode what the last one did not answer.
+    pub(super) fn ask_again(&mut self, cx: &mut Context<'_>) {
+        for (id, cause, query) in self.searches.waiting() {
+            self.ask(&mut cx.on_behalf_of(cause), id, &query);
         }
     }
 
@@ -201,6 +218,7 @@ impl Peer {
         self.supernode = Some(supernode);
         self.failures = 0;
         self.register_as_supernode(cx, load);
+        self.ask_again(cx);
     }
 
     /// The supernode wants this node to become one too; the two stay linked.

@@ -165,16 +165,23 @@ impl Searches {
         }
     }
 
-    /// The supernode is gone, and with it the rest of the answers.
+    /// The supernode is gone, and with it the rest of the answers. Searches
+    /// that have none wait for the next supernode.
     pub fn on_home_lost(&mut self, cx: &mut Context<'_>) {
-        let waiting: Vec<u16> =
-            self.open.iter().filter(|(_, open)| !open.ended).map(|(&id, _)| id).collect();
-        for id in waiting {
+        let answered = self.open.iter().filter(|(_, open)| !open.ended && !open.hits.is_empty());
+        let answered: Vec<u16> = answered.map(|(&id, _)| id).collect();
+        for id in answered {
             if let Some(open) = self.open.get(&id) {
                 let cx = &mut cx.on_behalf_of(open.cause);
-                self.end_early(cx, id, Reason::NotJoined);
+                self.finish(cx, id);
             }
         }
+    }
+
+    /// What the next supernode is to be asked.
+    pub fn waiting(&self) -> Vec<(u16, Cause, Query)> {
+        let waiting = self.open.iter().filter(|(_, open)| !open.ended && open.hits.is_empty());
+        waiting.map(|(&id, open)| (id, open.cause, open.query.clone())).collect()
     }
 
     /// Ends all searches, since the user leaves.

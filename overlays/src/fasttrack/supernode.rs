@@ -240,7 +240,8 @@ impl Supernode {
         self.queries.start(cx, &self.config, asker, query, found, others);
     }
 
-    /// The supernodes that a search may ask, the first ones last.
+    /// The supernodes that a search may ask, the first ones last. Who has just
+    /// become a supernode has no link yet, only known ones that it asks for one.
     fn others_to_ask(&self, cx: &mut Context<'_>, known: &[NodeEntry]) -> Vec<Addr> {
         let reach = usize::from(self.config.reach);
         let mut linked: Vec<Addr> = self.links.linked().collect();
@@ -249,7 +250,7 @@ impl Supernode {
         let me = cx.me();
         let further = known.iter().map(|entry| entry.addr);
         let mut others: Vec<Addr> =
-            further.filter(|&addr| addr != me && !self.links.contains(addr)).collect();
+            further.filter(|&addr| addr != me && !self.links.is_up(addr)).collect();
         others.shuffle(cx.rng());
         others.truncate(reach - linked.len());
         others.append(&mut linked);

@@ -199,18 +199,40 @@ fn calls_where_its_supernode_says() {
 }
 
 #[test]
-fn a_search_ends_with_the_supernode() {
+fn a_search_outlives_the_supernode() {
     let mut node = Bench::ordinary(&Config::default());
-    node.search(7, &Query::keywords("song"));
-    node.search(8, &Query::keywords("song"));
+    let query = Query::keywords("song");
+    node.search(7, &query);
+    node.search(8, &query);
     let message = Message::Result { id: 2, results: results(&[("song", 3, false)]) };
     node.receive(peer(50), message);
-    let ends = finished(&node.lose(peer(50)));
-    let expected =
-        [(7, Outcome::Failed(Reason::NotJoined)), (8, Outcome::Found(vec![hit("song", 3)]))];
-    assert_eq!(ends, expected);
-    let effects = node.search(9, &Query::keywords("song"));
-    assert_eq!(finished(&effects), [(9, Outcome::Failed(Reason::NotJoined))]);
+    let effects = node.lose(peer(50));
+    let expected = [(8, Outcome::Found(vec![hit("song", 3)]))];
+    assert_eq!(finished(&effects), expected, "what came must do; the other one waits");
+    let [(_, timer)] = woken(&effects)[..] else { panic!("{effects:?}") };
+    assert_eq!(finished(&node.search(9, &query)), [], "it waits too");
+    node.wake(timer);
+    node.receive(SERVER, Message::Nodes(list(&[60])));
+    let tag = node.tag();
+    node.receive(peer(60), Message::Pong { tag, load: 0 });
+    let effects = node.receive(peer(60), Message::Nodes(list(&[])));
+    assert_eq!(node.home(), Some(peer(60)));
+    let asked = [1, 3].map(|id| (peer(60), Message::Search { id, query: query.clone() }));
+    assert_eq!(sent(&effects), asked, "both are asked of the next one");
+    assert_eq!(finished(&node.receive(peer(60), Message::End { id: 1 })), [(7, Outcome::NotFound)]);
+    // Nor does it wait for ever.
+    let ends = finished(&node.wake(Timer::Search(3)));
+    assert_eq!(ends, [(9, Outcome::Failed(Reason::Timeout))]);
+}
+
+#[test]
+fn a_search_without_an_answer_goes_on_when_its_node_is_promoted() {
+    let mut node = Bench::ordinary(&Config::default());
+    let query = Query::keywords("song");
+    node.search(7, &query);
+    let effects = node.receive(peer(50), Message::Promote);
+    let asked = receivers(&effects, |m| matches!(m, Message::Query { .. }));
+    assert!(asked.contains(&peer(50)), "{asked:?}");
 }
 
 #[test]
