@@ -74,7 +74,7 @@ impl<D: Dialect> Node<D> {
         let bits = self.config.bits();
         let mut targets: Vec<Key> =
             (0..farther).map(|bucket| self.table.random_in(bucket, bits, cx.rng())).collect();
-        targets.extend(self.table.gaps(bits, cx.rng()));
+        targets.extend(self.table.gaps(self.config.k, bits, cx.rng()));
         let mut errands: Vec<Errand> = targets.into_iter().map(Errand::Refresh).collect();
         let shared = self.shares.iter();
         errands.extend(Errand::publish(

@@ -301,33 +301,24 @@ impl Table {
         random_below(self.beyond(index as u32), index as u32 + 1, bits, rng)
     }
 
-    /// How many leading bits each contact in the last bucket shares with the
-    /// node.
-    fn last_depths(&self) -> SmallVec<[u32; 64]> {
-        let last = self.buckets.last().into_iter().flat_map(|bucket| &bucket.entries);
-        last.map(|entry| self.me.common_prefix_bits(entry.contact.id)).collect()
+    /// How many leading bits each contact shares with the node, the nearest
+    /// contact first.
+    fn depths(&self) -> Vec<u32> {
+        let mut depths: Vec<u32> =
+            self.contacts().map(|c| self.me.common_prefix_bits(c.id)).collect();
+        depths.sort_unstable_by_key(|depth| core::cmp::Reverse(*depth));
+        depths
     }
 
-    /// A random identifier as close to the node as its closest neighbour, or in
-    /// the last bucket's range while nobody is known there.
-    pub(super) fn random_near(&self, bits: u32, rng: &mut Rng) -> Key {
-        let range = self.buckets.len().saturating_sub(1) as u32;
-        let nearest = self.last_depths().into_iter().max().unwrap_or(range);
-        random_below(self.me, nearest, bits, rng)
-    }
-
-    /// A random identifier in each subtree that is farther away than the closest
-    /// neighbour (§2.3) and of which nobody is known: a split leaves some empty,
-    /// and a full last bucket splits only when somebody new turns up.
-    pub(super) fn gaps(&self, bits: u32, rng: &mut Rng) -> Vec<Key> {
-        let depths = self.last_depths();
-        let last = self.buckets.len().saturating_sub(1) as u32;
-        let nearest = depths.iter().copied().max().unwrap_or(last);
-        let is_known = |depth: u32| match self.buckets.get(depth as usize) {
-            Some(bucket) if depth < last => !bucket.entries.is_empty(),
-            _ => depths.contains(&depth),
-        };
-        let unknown = (0..nearest).filter(|depth| !is_known(*depth)).take(MAX_GAPS);
+    /// A random identifier in each subtree of nobody known that is farther away
+    /// than the `k` closest neighbours (§2.3). A look around the own place
+    /// finds those, but where all of them are in a smaller subtree nobody farther
+    /// away turns up by himself: a split leaves buckets empty, and the last one
+    /// splits only when it is full.
+    pub(super) fn gaps(&self, k: usize, bits: u32, rng: &mut Rng) -> Vec<Key> {
+        let depths = self.depths();
+        let near = depths.get(k - 1).copied().unwrap_or(0);
+        let unknown = (0..near).filter(|depth| !depths.contains(depth)).take(MAX_GAPS);
         unknown.map(|depth| random_below(self.beyond(depth), depth + 1, bits, rng)).collect()
     }
 

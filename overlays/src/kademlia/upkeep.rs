@@ -69,8 +69,8 @@ impl<D: Dialect> Node<D> {
         let mut targets: Vec<Key> =
             buckets.iter().map(|i| self.table.random_in(*i, bits, cx.rng())).collect();
         if is_own_due || self.is_read_only {
-            targets.push(self.table.random_near(bits, cx.rng()));
-            targets.extend(self.table.gaps(bits, cx.rng()));
+            targets.push(self.me.id);
+            targets.extend(self.table.gaps(self.config.k, bits, cx.rng()));
         }
         targets.into_iter().map(Errand::Refresh).collect()
     }

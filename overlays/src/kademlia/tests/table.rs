@@ -121,45 +121,31 @@ fn refresh_targets_lie_in_their_buckets() {
     }
 }
 
-#[test]
-fn gaps_are_the_near_subtrees_of_nobody_known() {
-    // The last bucket, that of all who share a bit or more, is full of two near
-    // ones; nobody is known who shares one or two bits.
-    let t = table(2, &[0x80, 0x90, 0x02, 0x10]);
-    assert_eq!(buckets(&t)[1], [0x02, 0x10]);
-    let mut rng = Stream::Protocol.rng(3);
-    let mut shared = |t: &Table| -> Vec<u32> {
-        let gaps = t.gaps(160, &mut rng);
-        gaps.iter().map(|id| id.common_prefix_bits(Key::ZERO)).collect()
-    };
-    for _ in 0..50 {
-        assert_eq!(shared(&t), [1, 2, 4, 5]);
-    }
-    assert_eq!(shared(&table(2, &[0x80])), [0; 0]);
-    // A forged neighbour very close by does not make for more than a few.
-    let mut forged = table(2, &[0x80]);
-    let near = Contact { id: Key::power_of_two(0), addr: Addr::from_index(7) };
-    forged.see(near, true, 0, &settings(2));
-    assert_eq!(shared(&forged).len(), 8);
-    for _ in 0..50 {
-        assert!(t.random_near(160, &mut rng).common_prefix_bits(Key::ZERO) >= 6);
-    }
+/// How many leading bits each gap shares with the node, whose identifier is 0.
+fn gaps(k: usize, t: &Table) -> Vec<u32> {
+    let gaps = t.gaps(k, 160, &mut Stream::Protocol.rng(3));
+    gaps.iter().map(|id| id.common_prefix_bits(Key::ZERO)).collect()
 }
 
 #[test]
-fn buckets_that_a_split_left_empty_are_gaps() {
-    let mut rng = Stream::Protocol.rng(3);
-    let shared = |id: Key| id.common_prefix_bits(Key::ZERO);
+fn gaps_are_the_subtrees_of_nobody_known() {
+    // The last bucket, that of all who share a bit or more, is full of two near
+    // ones; nobody is known who shares one or two bits. Who shares four or five
+    // would be among the two closest and found with them.
+    let t = table(2, &[0x80, 0x90, 0x02, 0x10]);
+    assert_eq!(buckets(&t)[1], [0x02, 0x10]);
+    assert_eq!(gaps(2, &t), [1, 2]);
+    assert_eq!(gaps(2, &table(2, &[0x80])), [0; 0]);
+    // Three near ones split the last bucket again and again.
     let t = table(2, &[0x02, 0x03, 0x01]);
-    assert_eq!(t.len(), 8, "three near ones split the last bucket again and again");
-    let gaps: Vec<u32> = t.gaps(160, &mut rng).into_iter().map(shared).collect();
-    assert_eq!(gaps, [0, 1, 2, 3, 4, 5]);
-    // Nobody is known in the last bucket: it is there that the nearest are.
-    let t = table(2, &[0x80, 0x90, 0xa0]);
-    assert_eq!(buckets(&t), [vec![0x80, 0x90], vec![]]);
-    for _ in 0..50 {
-        assert_ne!(shared(t.random_near(160, &mut rng)), 0);
+    assert_eq!((t.len(), gaps(2, &t)), (8, vec![0, 1, 2, 3, 4, 5]));
+    // Forged neighbours very close by do not make for more than a few.
+    let mut forged = table(2, &[0x80]);
+    for bit in 0..2 {
+        let near = Contact { id: Key::power_of_two(bit), addr: Addr::from_index(7 + bit) };
+        forged.see(near, true, 0, &settings(2));
     }
+    assert_eq!(gaps(2, &forged).len(), 8);
 }
 
 #[test]
