@@ -302,12 +302,15 @@ impl Peer {
             }
             Message::Call { id, to } if self.home == Some(from) && to != cx.me() => {
                 cx.send(to, Message::Give { id });
+                // The request for the file would follow on this stream; that
+                // is the transfer's. Whoever calls closes: if the other side
+                // did, the next call might be on its way there already.
+                self.close_unless_known(cx, to);
             }
             Message::Give { id } => {
-                self.searches.on_give(cx, from, id);
-                // The request for the file would follow on this stream; it is
-                // the transfer's.
-                self.close_unless_known(cx, from);
+                if !self.searches.on_give(cx, from, id) {
+                    self.close_unless_known(cx, from);
+                }
             }
             Message::Greeted { seed } => self.on_greeted(cx, from, seed),
             Message::Greeting | Message::UserInfo { .. } if self.supernode.is_none() => {

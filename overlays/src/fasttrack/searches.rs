@@ -135,8 +135,8 @@ impl Searches {
         }
     }
 
-    /// A firewalled provider calls.
-    pub fn on_give(&mut self, cx: &mut Context<'_>, from: Addr, call_id: u32) {
+    /// A firewalled provider calls. Says whether it was asked to.
+    pub fn on_give(&mut self, cx: &mut Context<'_>, from: Addr, call_id: u32) -> bool {
         let expected = self.open.iter_mut().find_map(|(&id, open)| {
             let call = open.calls.iter_mut().find(|c| c.provider == from && c.id == call_id)?;
             call.came = true;
@@ -147,6 +147,7 @@ impl Searches {
         {
             self.finish(cx, id);
         }
+        expected.is_some()
     }
 
     /// The time for calls is over.

@@ -181,10 +181,11 @@ fn firewalled_providers_are_called_upon() {
     let effects = node.receive(peer(50), Message::End { id: 1 });
     assert_eq!(finished(&effects), [], "two are to call");
     // A call must come from the provider and carry the number.
-    node.receive(peer(9), Message::Give { id: calls[0].id });
+    let effects = node.receive(peer(9), Message::Give { id: calls[0].id });
+    assert_eq!(closed(&effects), [peer(9)]);
     node.receive(peer(2), Message::Give { id: !calls[0].id });
     let effects = node.receive(peer(2), Message::Give { id: calls[0].id });
-    assert_eq!(closed(&effects), [peer(2)], "the file would follow");
+    assert_eq!(closed(&effects), [], "the next call may be on its way");
     let effects = node.wake(Timer::Calls(1));
     let hits = vec![hit("song a", 2), hit("song b", 2), hit("song d", 4), hit("song e", 5)];
     assert_eq!(finished(&effects), [(7, Outcome::Found(hits))], "all but the silent one's");
@@ -195,7 +196,9 @@ fn calls_where_its_supernode_says() {
     let mut node = Bench::ordinary(&Config::default());
     let call = Message::Call { id: 5, to: peer(9) };
     assert_eq!(sent(&node.receive(peer(77), call.clone())), [], "a stranger cannot make it");
-    assert_eq!(sent(&node.receive(peer(50), call)), [(peer(9), Message::Give { id: 5 })]);
+    let effects = node.receive(peer(50), call);
+    assert_eq!(sent(&effects), [(peer(9), Message::Give { id: 5 })]);
+    assert_eq!(closed(&effects), [peer(9)], "the file would follow");
 }
 
 #[test]
