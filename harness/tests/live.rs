@@ -354,6 +354,19 @@ fn every_overlay_runs_the_standard_experiment_over_sockets() {
     }
 }
 
+/// With this seed and catalogue, only peers behind firewalls share most of what
+/// is sought, and two calls of one provider to one searcher come at once.
+#[test]
+fn what_is_behind_firewalls_is_found_over_sockets() {
+    for name in ["bittorrent", "fasttrack"] {
+        let entry = registry::find(name).expect("it is registered");
+        let plan = Plan { catalog: Arc::new(Catalog::embedded()), ..plan(16, 20) };
+        let measures = entry.live(&[], &plan, &Watch::default()).expect("sockets");
+        let account = &measures.operations[&Verb::Search];
+        assert_eq!((account.count, account.failed), (20, 0), "{name}");
+    }
+}
+
 #[test]
 fn an_interrupted_experiment_returns_what_it_has() {
     let interrupted = Arc::default();

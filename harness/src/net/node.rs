@@ -434,7 +434,8 @@ impl<O: Overlay> Node<O> {
     fn on_accepted(&mut self, socket: TcpStream) {
         let limits = &self.shared.limits;
         let full = self.links.len() >= limits.streams || self.links.strangers() >= limits.strangers;
-        if self.profile.firewalled || full {
+        let walled = self.profile.firewalled && !O::PUNCHES_HOLES;
+        if walled || full {
             self.counters.count(|c| c.refused_streams += 1);
             return;
         }

@@ -269,6 +269,9 @@ impl Overlay for BitTorrent {
         caveat: "A tracker tells of at most 50 peers at a time, so a search for more is not answered in full. A search by words costs more the more torrents and peers it finds, up to its limit. A peer's connections grow with its swarms until they are as many as it wants.",
     };
 
+    /// BEP 55, taken for granted.
+    const PUNCHES_HOLES: bool = true;
+
     type Config = Config;
     type Blueprint = Blueprint;
 

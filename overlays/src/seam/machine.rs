@@ -138,6 +138,11 @@ pub trait Overlay: Machine + Send + 'static {
     /// Name, source and theory.
     const ABOUT: About;
 
+    /// Whether its peers reach each other through firewalls in a way that the
+    /// lab takes for granted, such as hole punching. Real sockets then let
+    /// connections to them through.
+    const PUNCHES_HOLES: bool = false;
+
     /// Its parameters, with the defaults of its paper.
     type Config: Parameters;
 
