@@ -263,7 +263,7 @@ fn decode_route_table(p: &mut Reader<'_>) -> Result<Message, WireError> {
                 return Err(p.too_long("patch", p.remaining() as u64));
             }
             let data = p.take(p.remaining(), "patch")?.into();
-            let body = PatchBody { seq, of, zlib: compressor == 1, entry_bits, data };
+            let body = PatchBody::new(seq, of, compressor == 1, entry_bits, data);
             Ok(Message::Patch { body: Arc::new(body) })
         }
         variant => Err(p.invalid("route table variant", u64::from(variant))),

@@ -5,7 +5,7 @@
 //! pass a query on only where all of its words have their slots set. After C.
 //! Rohrs, Query Routing for the Gnutella Network, 2002.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::parts::servent::wire::name_urn;
 use crate::seam::{Item, Target};
@@ -16,6 +16,9 @@ pub const INFINITY: u8 = 7;
 
 /// Data bytes that one PATCH message carries at most.
 pub const PATCH_BYTES: usize = 4096;
+
+/// Slots that a table has at most.
+const MAX_SIZE: usize = 1 << 16;
 
 /// The multiplier of the hash: the golden ratio's digits.
 const MULTIPLIER: u32 = 0x4F1B_BCDC;
@@ -165,12 +168,44 @@ impl Table {
         entries
     }
 
-    /// Applies the entries of a patch. `None` when they are not as many as the
-    /// table has slots.
-    pub fn patched(&self, entries: &[u8], entry_bits: u8) -> Option<Self> {
+    /// Applies a patch. `None` when it has not as many entries as the table has
+    /// slots.
+    pub fn patched(&self, changes: &Changes) -> Option<Self> {
         let size = self.size() as usize;
-        let wanted = if entry_bits == 4 { size.div_ceil(2) } else { size };
-        if entries.len() != wanted {
+        let wanted = if changes.entry_bits == 4 { size.div_ceil(2) } else { size };
+        if changes.bytes != wanted {
+            return None;
+        }
+        let mut slots = Vec::with_capacity(self.slots.len() + changes.added.len());
+        slots.extend(self.slots.iter().filter(|s| changes.dropped.binary_search(s).is_err()));
+        slots.extend_from_slice(&changes.added);
+        // Two runs in order, which this sort merges.
+        slots.sort();
+        slots.dedup();
+        slots.shrink_to_fit();
+        Some(Self { bits: self.bits, slots })
+    }
+}
+
+/// What a patch does to a table.
+#[derive(Clone, Debug)]
+pub struct Changes {
+    /// Bytes of its entries.
+    bytes: usize,
+    /// Bits of an entry.
+    entry_bits: u8,
+    /// Slots that it clears, in order.
+    dropped: Box<[u16]>,
+    /// Slots that it sets, in order.
+    added: Box<[u16]>,
+}
+
+impl Changes {
+    /// Reads the entries of a patch, of 4 or 8 bits each. `None` when there are
+    /// more than a table can have.
+    pub fn of(entries: &[u8], entry_bits: u8) -> Option<Self> {
+        let bytes = entries.len();
+        if bytes > if entry_bits == 4 { MAX_SIZE / 2 } else { MAX_SIZE } {
             return None;
         }
         let (mut dropped, mut added) = (Vec::new(), Vec::new());
@@ -191,19 +226,21 @@ impl Table {
                 }
             }
         }
-        let mut slots = Vec::with_capacity(self.slots.len() + added.len());
-        slots.extend(self.slots.iter().filter(|slot| dropped.binary_search(slot).is_err()));
-        slots.append(&mut added);
-        // Two runs in order, which this sort merges.
-        slots.sort();
-        slots.dedup();
-        slots.shrink_to_fit();
-        Some(Self { bits: self.bits, slots })
+        Some(Self { bytes, entry_bits, dropped: dropped.into(), added: added.into() })
+    }
+
+    /// Reads the data of a whole sequence, which one zlib stream may be.
+    fn read(data: &[u8], zlib: bool, entry_bits: u8) -> Option<Self> {
+        if !zlib {
+            return Self::of(data, entry_bits);
+        }
+        let entries = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(data, MAX_SIZE);
+        Self::of(&entries.ok()?, entry_bits)
     }
 }
 
 /// One PATCH message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct PatchBody {
     /// Which message of its sequence, from 1.
     pub seq: u8,
@@ -215,6 +252,29 @@ pub struct PatchBody {
     pub entry_bits: u8,
     /// The entries, or a part of them.
     pub data: Box<[u8]>,
+    /// What the data says, read by the first who needs it: in one process all
+    /// who get the message share it.
+    changes: OnceLock<Option<Changes>>,
+}
+
+impl PatchBody {
+    /// Message number `seq`, from 1, of a sequence of `of`.
+    pub const fn new(seq: u8, of: u8, zlib: bool, entry_bits: u8, data: Box<[u8]>) -> Self {
+        Self { seq, of, zlib, entry_bits, data, changes: OnceLock::new() }
+    }
+
+    /// What the data says, for a sequence of one message.
+    fn changes(&self) -> Option<&Changes> {
+        let read = || Changes::read(&self.data, self.zlib, self.entry_bits);
+        self.changes.get_or_init(read).as_ref()
+    }
+}
+
+impl PartialEq for PatchBody {
+    fn eq(&self, other: &Self) -> bool {
+        let said = |body: &Self| (body.seq, body.of, body.zlib, body.entry_bits);
+        said(self) == said(other) && self.data == other.data
+    }
 }
 
 /// The messages that turn the table `from` at the other side into `to`:
@@ -225,9 +285,8 @@ pub fn patches(from: &Table, to: &Table, entry_bits: u8) -> Vec<Arc<PatchBody>> 
     let zlib = packed.len() < entries.len();
     let data = if zlib { packed } else { entries };
     let of = data.len().div_ceil(PATCH_BYTES) as u8;
-    let part = |(seq, data): (u8, &[u8])| {
-        Arc::new(PatchBody { seq, of, zlib, entry_bits, data: data.into() })
-    };
+    let part =
+        |(seq, data): (u8, &[u8])| Arc::new(PatchBody::new(seq, of, zlib, entry_bits, data.into()));
     (1..).zip(data.chunks(PATCH_BYTES)).map(part).collect()
 }
 
@@ -245,7 +304,7 @@ impl Incoming {
     /// What a RESET starts: an empty table of `size` slots. `None` when that is
     /// no power of two up to 65,536.
     pub fn reset(size: u32) -> Option<Self> {
-        let fits = size.is_power_of_two() && size <= 1 << 16;
+        let fits = size.is_power_of_two() && size as usize <= MAX_SIZE;
         let table = Arc::new(Table::empty(size.trailing_zeros()));
         fits.then(|| Self { table, ..Self::default() })
     }
@@ -275,20 +334,19 @@ impl Incoming {
             self.seq = 0;
             return false;
         }
-        self.seq = patch.seq;
-        self.parts.extend_from_slice(&patch.data);
-        if patch.seq < patch.of {
-            return true;
-        }
-        let parts = core::mem::take(&mut self.parts);
-        self.seq = 0;
-        let entries = if patch.zlib {
-            let limit = self.table.size() as usize;
-            miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&parts, limit).ok()
+        let patched = if patch.of == 1 {
+            patch.changes().and_then(|changes| self.table.patched(changes))
         } else {
-            Some(parts)
+            self.seq = patch.seq;
+            self.parts.extend_from_slice(&patch.data);
+            if patch.seq < patch.of {
+                return true;
+            }
+            let parts = core::mem::take(&mut self.parts);
+            let changes = Changes::read(&parts, patch.zlib, patch.entry_bits);
+            changes.and_then(|changes| self.table.patched(&changes))
         };
-        let patched = entries.and_then(|e| self.table.patched(&e, patch.entry_bits));
+        self.seq = 0;
         patched.map(|table| self.table = Arc::new(table)).is_some()
     }
 

@@ -39,7 +39,7 @@ fn reset_is_the_specifications_to_the_byte() {
 #[test]
 fn patch_is_the_specifications_to_the_byte() {
     let data = [0, 0, 0xfa, 0, 0, 0, 0, 0].into();
-    let body = PatchBody { seq: 1, of: 1, zlib: false, entry_bits: 8, data };
+    let body = PatchBody::new(1, 1, false, 8, data);
     let patch = Message::Patch { body: Arc::new(body) };
     let header = [0x30, 1, 0, 13, 0, 0, 0];
     let payload = [0x01, 1, 1, 0, 8, 0, 0, 0xfa, 0, 0, 0, 0, 0];
@@ -154,7 +154,7 @@ fn patch_bodies() -> impl Strategy<Value = PatchBody> {
     (any::<u8>(), any::<u8>(), any::<bool>(), any::<bool>(), data).prop_map(
         |(seq, of, zlib, wide, data)| {
             let entry_bits = if wide { 8 } else { 4 };
-            PatchBody { seq, of, zlib, entry_bits, data: data.into() }
+            PatchBody::new(seq, of, zlib, entry_bits, data.into())
         },
     )
 }

@@ -385,13 +385,7 @@ fn patches_without_a_reset_and_tables_for_leaves_are_dropped() {
     let mut bench = Bench::founder(Config::default());
     bench.link(1, &leaf());
     let held = bench.node.footprint().bytes;
-    let body = crate::gnutella06::qrp::PatchBody {
-        seq: 1,
-        of: 9,
-        zlib: false,
-        entry_bits: 8,
-        data: [1; 4096].into(),
-    };
+    let body = crate::gnutella06::qrp::PatchBody::new(1, 9, false, 8, [1; 4096].into());
     bench.tell(1, Message::Patch { body: std::sync::Arc::new(body) });
     bench.tell(99, Message::Reset { size: 1 << 16, infinity: 7 });
     bench.tell(1, Message::Reset { size: 12, infinity: 7 });

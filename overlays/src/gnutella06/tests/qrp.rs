@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use crate::gnutella06::qrp::{
-    Incoming, PATCH_BYTES, PatchBody, Products, Table, hash, patches, product,
+    Changes, Incoming, PATCH_BYTES, PatchBody, Products, Table, hash, patches, product,
 };
 use crate::seam::{Item, Query};
 
@@ -44,7 +44,8 @@ fn table(bits: u32, names: &[&str]) -> Table {
 fn with_slots(bits: u32, slots: &BTreeSet<u16>) -> Table {
     let mut entries = vec![0_u8; 1 << bits];
     slots.iter().for_each(|slot| entries[usize::from(*slot)] = 0xfa);
-    Table::empty(bits).patched(&entries, 8).expect("an entry for each slot")
+    let changes = Changes::of(&entries, 8).expect("not too many");
+    Table::empty(bits).patched(&changes).expect("an entry for each slot")
 }
 
 #[test]
@@ -57,8 +58,8 @@ fn the_patch_of_the_specification() {
     // encoder sets 7, and a decoder takes the printed bytes at their word.
     let both = with_slots(3, &BTreeSet::from([2, 7]));
     assert_eq!(*patches(&test, &both, 8)[0].data, [0, 0, 0, 0, 0, 0, 0, 0xfa]);
-    let printed = test.patched(&[0, 0, 0, 0, 0, 0, 0xfa, 0], 8);
-    assert_eq!(printed, Some(with_slots(3, &BTreeSet::from([2, 6]))));
+    let printed = Changes::of(&[0, 0, 0, 0, 0, 0, 0xfa, 0], 8).expect("not too many");
+    assert_eq!(test.patched(&printed), Some(with_slots(3, &BTreeSet::from([2, 6]))));
     // And back: six hops more is out of reach again.
     assert_eq!(both.difference(&test, 8), [0, 0, 0, 0, 0, 0, 0, 6]);
     assert_eq!(both.difference(&test, 4), [0, 0, 0, 0x06]);
@@ -96,12 +97,8 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     assert!(Incoming::reset(0).is_none() && Incoming::reset(12).is_none());
     assert!(Incoming::reset(1 << 17).is_none());
     let mut incoming = Incoming::reset(8).expect("a power of two");
-    let patch = |seq, of, zlib, entry_bits, data: &[u8]| PatchBody {
-        seq,
-        of,
-        zlib,
-        entry_bits,
-        data: data.into(),
+    let patch = |seq, of, zlib, entry_bits, data: &[u8]| {
+        PatchBody::new(seq, of, zlib, entry_bits, data.into())
     };
     assert!(incoming.take(&patch(1, 1, false, 8, &[0xfa; 8])));
     let held = incoming.table().clone();
@@ -125,6 +122,18 @@ fn what_does_not_fit_is_refused_and_changes_nothing() {
     }
     assert!(incoming.take(&patch(1, 1, false, 8, &[6; 8])));
     assert!(incoming.table().is_empty());
+}
+
+#[test]
+fn one_message_changes_each_receivers_own_table() {
+    let body = PatchBody::new(1, 1, false, 8, [0xfa, 0, 0, 0, 0, 0, 0, 6].into());
+    let mut tables = [8, 8, 16].map(|size| Incoming::reset(size).expect("a power of two"));
+    let last = PatchBody::new(1, 1, false, 8, [0, 0, 0, 0, 0, 0, 0, 0xfa].into());
+    assert!(tables[1].take(&last));
+    assert_eq!(tables.each_mut().map(|table| table.take(&body)), [true, true, false]);
+    // The first slot is set in both, and the last no longer is in the second.
+    assert_eq!(tables[0].table(), tables[1].table());
+    assert_eq!(tables.map(|table| table.table().len()), [1, 1, 0]);
 }
 
 proptest! {
@@ -161,7 +170,7 @@ proptest! {
     ) {
         let mut incoming = Incoming::reset(32).expect("a power of two");
         let entry_bits = if wide { 8 } else { 4 };
-        incoming.take(&PatchBody { seq, of, zlib, entry_bits, data: data.into() });
+        incoming.take(&PatchBody::new(seq, of, zlib, entry_bits, data.into()));
         prop_assert!(incoming.table().len() <= 32 && incoming.table().size() == 32);
     }
 
