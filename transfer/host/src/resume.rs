@@ -94,11 +94,17 @@ fn put(files: &FileStore, info_hash: InfoHash, claim: &Claim) -> io::Result<()> 
     let bytes = claim.encode(info_hash);
     let folder = Folder::open_existing(files.folder())?;
     let temporary = name(info_hash, "resume.new")?;
-    let mut file = folder.open_file(&temporary, Access::Create)?;
-    file.set_len(0)?;
-    file.write_all(&bytes)?;
-    file.sync_all()?;
-    folder.rename(&temporary, &name(info_hash, "resume")?)
+    let written = folder.open_file(&temporary, Access::Create).and_then(|mut file| {
+        file.set_len(0)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        folder.rename(&temporary, &name(info_hash, "resume")?)
+    });
+    if written.is_err() {
+        // Such as on a full disk; a part of a claim is of use to nobody.
+        let _ = folder.remove(&temporary);
+    }
+    written
 }
 
 /// Nanoseconds since 1970, as files have them.
@@ -169,6 +175,17 @@ mod tests {
     fn store(folder: &Path, info: &Info) -> FileStore {
         let layout = Arc::new(info.layout().clone());
         FileStore::open(folder, layout, info.info_hash(), &[], Allocation::Sparse).unwrap()
+    }
+
+    #[test]
+    fn a_claim_that_cannot_be_made_leaves_nothing_behind() {
+        let (place, info, files, have) = begun();
+        // A folder in the place of the file, which cannot be replaced by one.
+        fs::create_dir(place.path().join(name(info.info_hash(), "resume").unwrap().as_str()))
+            .expect("there is room for a folder");
+        save(&files, info.info_hash(), &have, Standing::Final).expect_err("it is a folder");
+        let temporary = name(info.info_hash(), "resume.new").unwrap();
+        assert!(!place.path().join(temporary.as_str()).exists());
     }
 
     /// A torrent of four pieces whose second one is there.

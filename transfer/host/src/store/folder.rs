@@ -91,6 +91,15 @@ impl Folder {
             .map_err(|error| describe(&self.path, to.as_str(), error.into()))
     }
 
+    /// Removes a file directly in the folder.
+    ///
+    /// # Errors
+    /// When it cannot.
+    pub fn remove(&self, path: &FilePath) -> io::Result<()> {
+        fs::unlinkat(&self.handle, path.as_str(), AtFlags::empty())
+            .map_err(|error| describe(&self.path, path.as_str(), error.into()))
+    }
+
     fn try_open(&self, path: &FilePath, access: Access) -> Result<File, Errno> {
         let mut parent: Option<OwnedFd> = None;
         let mut components = path.components().peekable();
