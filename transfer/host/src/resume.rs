@@ -180,12 +180,14 @@ mod tests {
     #[test]
     fn a_claim_that_cannot_be_made_leaves_nothing_behind() {
         let (place, info, files, have) = begun();
+        let path = |ending| {
+            let name = name(info.info_hash(), ending).expect("a hash in hex is a sound name");
+            place.path().join(name.as_str())
+        };
         // A folder in the place of the file, which cannot be replaced by one.
-        fs::create_dir(place.path().join(name(info.info_hash(), "resume").unwrap().as_str()))
-            .expect("there is room for a folder");
+        fs::create_dir(path("resume")).expect("there is room for a folder");
         save(&files, info.info_hash(), &have, Standing::Final).expect_err("it is a folder");
-        let temporary = name(info.info_hash(), "resume.new").unwrap();
-        assert!(!place.path().join(temporary.as_str()).exists());
+        assert!(!path("resume.new").exists());
     }
 
     /// A torrent of four pieces whose second one is there.
