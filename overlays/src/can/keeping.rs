@@ -6,12 +6,10 @@ use std::sync::Arc;
 use super::lookup::Client;
 use super::message::{Erased, Errand, Message, Routed, Stored, Verdict};
 use super::{Can, Context, Phase, Timer};
+use crate::parts::batch;
 use crate::parts::postings::{KeywordWork, Posting, PostingHost as _};
 use crate::{Hit, Item, Key, Note, OpId, Outcome, Span, Time};
 
-/// Items of a batch that are on their way at a time, at most: some peers share
-/// more than a thousand, and a join or leave waits for all of them.
-const WINDOW: usize = 512;
 /// Periods without announcement after which a record expires.
 const EXPIRY_PERIODS: u64 = 3;
 
@@ -168,7 +166,7 @@ impl Can {
 
     /// Starts items of the batch while there is room in the window.
     fn pump(&mut self, cx: &mut Context<'_>) {
-        let window = WINDOW.min(self.config.max_requests / 2);
+        let window = batch::window(self.config.max_requests);
         while let Some(shares) = &mut self.shares {
             shares.pumping = true;
             if shares.under_way >= window {

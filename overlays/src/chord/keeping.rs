@@ -8,12 +8,10 @@ use super::message::{Errand, MAX_RECORD_BYTES, MAX_RECORDS, Message, Posted, Ver
 use super::records::Store;
 use super::request::{Client, Finding, Move, Request, Stage};
 use super::{Chord, Context, Phase, Timer};
+use crate::parts::batch;
 use crate::parts::postings::{KeywordWork, Posting, PostingHost as _, WHOLE};
 use crate::{Addr, Hit, Item, Key, Note, OpId, Outcome, Reason, Span, Time};
 
-/// Items of a batch that are on their way at a time, at most: some peers share
-/// more than a thousand, and a join or leave waits for all of them.
-const WINDOW: usize = 512;
 /// Periods without announcement after which a record expires.
 const EXPIRY_PERIODS: u64 = 3;
 /// Times that an errand is passed back along predecessors, at most.
@@ -135,7 +133,7 @@ impl Chord {
 
     /// Starts items of the batch while there is room in the window.
     fn pump(&mut self, cx: &mut Context<'_>) {
-        let window = WINDOW.min(self.config.max_requests / 2);
+        let window = batch::window(self.config.max_requests);
         while let Some(h) = &mut self.holdings {
             h.pumping = true;
             if h.under_way >= window {

@@ -1,5 +1,6 @@
 //! Organs that several overlays share.
 
+pub mod batch;
 pub mod bencode;
 mod index;
 pub mod postings;

@@ -9,12 +9,10 @@ use super::message::{Errand, MAX_RECORD_BYTES, MAX_RECORDS, Message, Placed, Ver
 use super::records::Store;
 use super::request::{Client, Request, What};
 use super::{Context, Pastry, Phase, Timer};
+use crate::parts::batch;
 use crate::parts::postings::{KeywordWork, Posting, PostingHost as _};
 use crate::{Addr, Hit, Item, Key, Note, OpId, Outcome, Span, Time};
 
-/// Items of a batch that are on their way at a time, at most: some peers share
-/// more than a thousand, and a join or leave waits for all of them.
-const WINDOW: usize = 512;
 /// Periods without announcement after which a record expires.
 const EXPIRY_PERIODS: u64 = 3;
 
@@ -125,7 +123,7 @@ impl Pastry {
 
     /// Starts items of the batch while there is room in the window.
     fn pump(&mut self, cx: &mut Context<'_>) {
-        let window = WINDOW.min(self.config.max_requests / 2);
+        let window = batch::window(self.config.max_requests);
         while let Some(h) = &mut self.holdings {
             h.pumping = true;
             if h.under_way >= window {
