@@ -7,7 +7,7 @@ use super::config::Weighting;
 use super::message::{
     Claim, Contact, MAX_RECORD_BYTES, MAX_RECORDS, Message, State, Stored, Verdict,
 };
-use super::space::Neighbour;
+use super::space::{Neighbour, Trouble};
 use super::zone::{Destination, Zone};
 use super::{Can, Context, Phase};
 use crate::{Addr, Cause, Note};
@@ -63,11 +63,15 @@ impl Can {
         let Some(at) = placed.filter(|_| self.phase == Phase::Member) else {
             return cx.send(from, Message::Declined { parcel });
         };
-        let known = self.spaces[at].stands_for(from, claim.zone);
+        // Who offered to take a zone need not be near its holder (§2.3).
+        let offered = |aside: &Trouble| aside.offered == Some((from, claim.zone));
+        let offered = self.spaces[at].aside.as_deref().is_some_and(offered);
+        let known = offered
+            || self.spaces[at].stands_for(from, claim.zone)
+                && self.spaces[at].adjoins(claim.zone, self.config.dimensions);
         let is_new = !self.spaces[at].zones().any(|zone| zone.covers(claim.zone));
-        let near = self.spaces[at].adjoins(claim.zone, self.config.dimensions);
         let too_deep = claim.zone.depth() > self.config.max_depth();
-        if is_new && (!known || !near || too_deep || self.is_handing_over()) {
+        if is_new && (!known || too_deep || self.is_handing_over()) {
             return cx.send(from, Message::Declined { parcel });
         }
         cx.send(from, Message::Received { parcel });
@@ -85,7 +89,9 @@ impl Can {
         contacts: &[Contact],
     ) {
         let (now, me, d) = (cx.now(), cx.me(), self.config.dimensions);
+        self.note_arrival(cx, at, from, claim.zone, None);
         let space = &mut self.spaces[at];
+        space.aside().offered = None;
         space.acquire([claim]);
         if let Some(giver) = space.neighbour(from) {
             let claims = giver.state.claims.iter().filter(|c| c.zone != claim.zone).copied();

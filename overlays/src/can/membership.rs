@@ -285,8 +285,8 @@ impl Can {
         }
         let deepest = self.config.max_depth();
         let space = &self.spaces[at];
-        let free =
-            self.phase == Phase::Member && space.grant().is_none() && !self.is_handing_over();
+        let idle = space.grant().is_none() && !self.is_handing_over() && !self.awaits_room(at);
+        let free = self.phase == Phase::Member && idle;
         let claim = self.spaces[at].claims.iter().find(|c| c.zone.contains(routed.point));
         let halves = claim.filter(|c| free && c.zone.depth() < deepest);
         let Some((claim, (lower, upper))) = halves.and_then(|c| Some((c, c.zone.halves()?))) else {
@@ -327,7 +327,7 @@ impl Can {
     }
 
     /// Tells the joiner of its half and of the neighbours of the whole.
-    fn send_accept(&mut self, cx: &mut Context<'_>, at: usize) {
+    pub(super) fn send_accept(&mut self, cx: &mut Context<'_>, at: usize) {
         let state = self.spaces[at].state();
         let Some(grant) = self.spaces[at].grant() else { return };
         let (to, request, claim) = (grant.to, grant.request, grant.claim);
@@ -385,9 +385,7 @@ impl Can {
         let op = joining.op;
         let (now, me, d) = (cx.now(), cx.me(), self.config.dimensions);
         let space = &mut self.spaces[at];
-        space.claims.clear();
-        space.neighbours.clear();
-        space.mates.clear();
+        space.vacate();
         space.acquire([claim]);
         for mate in contacts.iter().filter(|c| c.zone == claim.zone && c.addr != me) {
             space.note_mate(mate.addr, mate.zone, now);
@@ -397,6 +395,7 @@ impl Can {
         if self.spaces[at].neighbour(from).is_none() && !self.spaces[at].is_mate(from) {
             self.tell(cx, at, from);
         }
+        self.await_room(cx, at, from, claim.zone);
         self.measure(cx, at);
         self.next_reality(cx, op);
     }

@@ -14,6 +14,10 @@
 //! * A zone is given to a joiner in two steps: the owner keeps all of it until
 //!   the joiner has told that it is there, and refuses further splits of it
 //!   meanwhile. So no message loss leaves a part of the space without owner.
+//!   The joiner tells so again until the owner has made room, and is not split
+//!   before.
+//! * Who takes a zone passes searches that find nothing there on to the former
+//!   holder, as long as records may be on their way.
 //! * Hops are acknowledged, so that a node notices a dead neighbour at once
 //!   and not when its updates fail to come. This can be switched off.
 //! * A neighbour that does not acknowledge messages is asked whether it lives,
@@ -25,7 +29,8 @@
 //!   zone, joins again.
 //! * A node looks for parts of the space beside its zones that no neighbour
 //!   answers for, asks for their owner, and takes them over if there is none.
-//!   So neighbours that fail all together leave no hole.
+//!   So neighbours that fail all together leave no hole. A zone beside which it
+//!   knows of such parts is not all that it keeps when it gives another away.
 //! * Nodes introduce themselves to those in a neighbour's list that must be
 //!   their own neighbours, and correct neighbours that list them wrongly.
 //! * Of several peers of a zone one admits joiners, one at a time. Who takes a
@@ -35,6 +40,7 @@
 //! * Records that reach a node which does not hold their points any more pass
 //!   from neighbour to neighbour to the one that does.
 
+mod arrival;
 mod audit;
 mod blueprint;
 mod cache;
@@ -147,6 +153,11 @@ pub enum Timer {
         reality: u8,
         /// How often it was offered.
         number: u16,
+    },
+    /// Has the former holder of a zone made room?
+    Arrival {
+        /// In which reality.
+        reality: u8,
     },
     /// Is it time to take a failed neighbour's zones over?
     Takeover {
@@ -265,6 +276,7 @@ impl Machine for Can {
             Timer::Request { id, step } => self.on_request_timer(cx, id, step),
             Timer::Join(step) => self.on_join_timer(cx, step),
             Timer::Grant { reality, number } => self.on_grant_timer(cx, reality, number),
+            Timer::Arrival { reality } => self.on_arrival_timer(cx, reality),
             Timer::Takeover { reality, number } => self.on_takeover_timer(cx, reality, number),
             Timer::Doubt(addr) => self.on_doubt_timer(cx, addr),
             Timer::Rescue(search) => self.widen_ring(cx, search),

@@ -74,7 +74,7 @@ impl Can {
     /// Whether its zones can be split or shared now.
     fn is_free(&self, at: usize) -> bool {
         let idle = self.spaces[at].grant().is_none() && !self.is_handing_over();
-        idle && self.phase == Phase::Member
+        idle && !self.awaits_room(at) && self.phase == Phase::Member
     }
 
     /// What a joiner is offered of a zone that has so many peers.

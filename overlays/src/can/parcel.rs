@@ -137,7 +137,8 @@ impl Can {
             Message::Route { routed, .. }
                 if parcel.tries < HOP_TRIES && !self.is_kept_from_head(&routed) =>
             {
-                self.forward(cx, routed, parcel.tries);
+                self.forget_former_holder(parcel.to);
+                self.route_again(cx, routed, parcel.tries);
             }
             Message::Route { routed, .. } => self.on_not_passed_on(cx, &routed),
             _ if parcel.tries <= self.config.retries => {

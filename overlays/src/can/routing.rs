@@ -38,7 +38,7 @@ impl Can {
     }
 
     /// The realities that a message may be moved on in.
-    fn realities_of(&self, routed: &Routed) -> core::ops::Range<usize> {
+    pub(super) fn realities_of(&self, routed: &Routed) -> core::ops::Range<usize> {
         match routed.reality {
             Routed::ANY_REALITY => 0..self.spaces.len(),
             r => self.reality(r).map_or(0..0, |at| at..at + 1),
@@ -60,16 +60,31 @@ impl Can {
             return;
         }
         routed.ttl = (routed.ttl - 1).min(self.config.ttl);
-        self.route(cx, routed);
+        self.route(cx, from, routed);
     }
 
-    /// Serves a message if it has arrived, else moves it on.
-    pub(super) fn route(&mut self, cx: &mut Context<'_>, routed: Box<Routed>) {
-        let here = self.realities_of(&routed).find(|r| self.spaces[*r].owns(routed.point));
-        match here {
+    /// Serves a message that came `from` a node if it has arrived, else moves it
+    /// on.
+    fn route(&mut self, cx: &mut Context<'_>, from: Addr, routed: Box<Routed>) {
+        match self.arrived(&routed) {
+            Some(reality) if self.ask_former_holder(cx, reality, from, &routed) => {}
             Some(reality) => self.serve(cx, reality, &routed),
             None if self.serve_from_cache(cx, &routed) => {}
+            None if self.serve_departing(cx, &routed) => {}
             None => self.forward(cx, routed, 0),
+        }
+    }
+
+    /// The reality in which a message has arrived here.
+    fn arrived(&self, routed: &Routed) -> Option<usize> {
+        self.realities_of(routed).find(|r| self.spaces[*r].owns(routed.point))
+    }
+
+    /// A message was not taken by the node that it was passed on to.
+    pub(super) fn route_again(&mut self, cx: &mut Context<'_>, routed: Box<Routed>, tries: u8) {
+        match self.arrived(&routed) {
+            Some(reality) => self.serve(cx, reality, &routed),
+            None => self.forward(cx, routed, tries),
         }
     }
 
@@ -197,7 +212,7 @@ impl Can {
 
     /// Sends a request on its way from here.
     pub(super) fn set_out(&mut self, cx: &mut Context<'_>, routed: Routed) {
-        self.route(cx, Box::new(routed));
+        self.route(cx, cx.me(), Box::new(routed));
     }
 
     /// The longest path that a message can need, judging by the node's own

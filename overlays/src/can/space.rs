@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::arrival::Arrival;
 use super::config::Weighting;
 use super::message::{Claim, Contact, MAX_CLAIMS, MAX_CONTACTS, State};
 use super::records::Store;
@@ -101,6 +102,15 @@ pub(super) struct Failing {
     pub(super) searched: bool,
 }
 
+impl Failing {
+    /// Whether too few of its neighbours are known to live for a takeover:
+    /// fewer than half of those told agreed, or nobody ever heard of it who its
+    /// neighbours are.
+    pub(super) fn is_little_known(&self) -> bool {
+        usize::from(self.agreed) * 2 < self.told.len() || self.state.contacts.is_empty()
+    }
+}
+
 /// A node's place in one reality.
 #[derive(Debug, Default)]
 pub(super) struct Space {
@@ -129,8 +139,13 @@ pub(super) struct Trouble {
     pub(super) introduced: Vec<Addr>,
     /// Rounds for which a side has been without a neighbour.
     pub(super) gap_rounds: u8,
-    /// Who holds this node's place, if it lost it.
+    /// Who holds this node's place, if it lost it, or was its last neighbour, if
+    /// it has none.
     pub(super) refuge: Option<Addr>,
+    /// Zones that came lately.
+    pub(super) arrivals: Vec<Arrival>,
+    /// Whom this node has offered to take a zone, and which.
+    pub(super) offered: Option<(Addr, Zone)>,
     /// What was withdrawn lately.
     pub(super) erasures: Erasures,
 }
@@ -352,6 +367,7 @@ impl Space {
         match self.place_of(addr) {
             Ok(at) if !adjoins => {
                 self.neighbours.remove(at);
+                self.note_isolation(Some(addr));
                 self.touch();
             }
             Ok(at) => {
@@ -407,11 +423,44 @@ impl Space {
         }
     }
 
-    /// Drops neighbours that its zones no longer adjoin.
+    /// Drops neighbours that its zones no longer adjoin, and leaves the zones of
+    /// failed ones to those that are still beside them.
     pub(super) fn prune(&mut self, dimensions: u32) {
         let mut neighbours = core::mem::take(&mut self.neighbours);
+        let former = neighbours.first().map(|n| n.addr);
         neighbours.retain(|n| n.zones().any(|zone| self.adjoins(zone, dimensions)));
         self.neighbours = neighbours;
+        self.note_isolation(former);
+        if let Some(mut aside) = self.aside.take() {
+            let beside =
+                |f: &Failing| f.state.claims.iter().any(|c| self.adjoins(c.zone, dimensions));
+            aside.failing.retain(beside);
+            self.aside = Some(aside);
+        }
+        self.touch();
+    }
+
+    /// Keeps the address of a former neighbour if no neighbour is left: nobody
+    /// else can lead a node back that has lost touch with those around it.
+    fn note_isolation(&mut self, former: Option<Addr>) {
+        if self.neighbours.is_empty() && former.is_some() {
+            self.aside().refuge = former;
+        }
+    }
+
+    /// Gives up the place with all that concerns it; records stay until somebody
+    /// has taken them.
+    pub(super) fn vacate(&mut self) {
+        self.claims.clear();
+        self.neighbours.clear();
+        self.mates.clear();
+        if let Some(aside) = &mut self.aside {
+            aside.grant = None;
+            aside.failing.clear();
+            aside.arrivals.clear();
+            aside.offered = None;
+            aside.gap_rounds = 0;
+        }
         self.touch();
     }
 
@@ -508,9 +557,19 @@ impl Space {
     /// A part of the space beside one of its zones that nobody is known to
     /// hold.
     pub(super) fn gap(&self, dimensions: u32) -> Option<Zone> {
+        self.gap_beside(self.zones(), dimensions)
+    }
+
+    /// Whether it would know all around the zones that are left if it gave this
+    /// one away. Else the zone is what connects it to the others.
+    pub(super) fn can_spare(&self, zone: Zone, dimensions: u32) -> bool {
+        self.gap_beside(self.zones().filter(|own| *own != zone), dimensions).is_none()
+    }
+
+    fn gap_beside(&self, zones: impl Iterator<Item = Zone>, dimensions: u32) -> Option<Zone> {
         let known: Vec<Zone> =
             self.zones().chain(self.neighbours.iter().flat_map(Neighbour::zones)).collect();
-        for zone in self.zones() {
+        for zone in zones {
             for axis in 0..dimensions {
                 for larger in [false, true] {
                     let gap = zone

@@ -12,7 +12,7 @@ const MAX_FAILING: usize = 64;
 /// The most nodes that are told of a takeover.
 const MAX_TOLD: usize = 64;
 /// The number of a probe that only asks for a sign of life.
-const SIGN_OF_LIFE: u32 = 2;
+pub(super) const SIGN_OF_LIFE: u32 = 2;
 
 impl Can {
     /// Finds neighbours that have missed too many updates, and starts a timer
@@ -150,8 +150,7 @@ impl Can {
         if failing.told.is_empty() && !failing.searched {
             return self.announce_takeover(cx, at, number);
         }
-        let few = usize::from(failing.agreed) * 2 < failing.told.len();
-        if (few || shares_zones) && !failing.searched {
+        if (failing.is_little_known() || shares_zones) && !failing.searched {
             failing.searched = true;
             return self.search_around(cx, at, number);
         }
@@ -177,9 +176,6 @@ impl Can {
         told.retain(|addr| *addr != me && *addr != failed);
         told.truncate(MAX_TOLD);
         if told.is_empty() {
-            if !self.shares_zones() {
-                return self.take_over(cx, at, number);
-            }
             if let Some(failing) = self.failing(at, number) {
                 failing.searched = true;
             }
@@ -194,8 +190,9 @@ impl Can {
         cx.wake(self.config.request_timeout, Timer::Takeover { reality: at as u8, number });
     }
 
-    /// Fewer than half of the failed node's neighbours answered: look for who
-    /// else lives around it before taking over. Messages to the points beside
+    /// Fewer than half of the failed node's neighbours answered, or nobody knows
+    /// who they are: look for who else lives around it before taking over
+    /// (§2.3). Messages to the points beside
     /// its zones find them, through expanding rings where need be. Where zones
     /// are shared, a peer of the failed node may hold them whom none of those
     /// knew who were told, so messages go to points in its zones as well.
@@ -203,13 +200,13 @@ impl Can {
         let d = self.config.dimensions;
         let Some(failing) = self.failing(at, number) else { return };
         let zones: Vec<_> = failing.state.claims.iter().map(|c| c.zone).take(8).collect();
-        let few = usize::from(failing.agreed) * 2 < failing.told.len();
+        let is_little_known = failing.is_little_known();
         let sides = (0..d).flat_map(|axis| [(axis, false), (axis, true)]);
         let beside = |zone: Zone| {
             sides.clone().filter_map(move |(axis, larger)| zone.beside(axis, larger, d))
         };
         let mut sought: Vec<Zone> = Vec::new();
-        if few || !self.shares_zones() {
+        if is_little_known || !self.shares_zones() {
             sought.extend(zones.iter().copied().flat_map(beside));
         }
         if self.shares_zones() {
@@ -322,7 +319,8 @@ impl Can {
         if !space.mates.is_empty() {
             return self.part_with_shared(cx, at);
         }
-        for claim in &space.claims {
+        let d = self.config.dimensions;
+        for claim in space.claims.iter().filter(|c| space.can_spare(c.zone, d)) {
             if let Some(to) = self.holder_of(at, claim.zone.sibling()) {
                 let claim = *claim;
                 return self.hand_over(cx, at, claim, to);
@@ -369,6 +367,7 @@ impl Can {
         }
         let has_mates = !self.spaces[at].mates.is_empty();
         if has_mates || self.holder_of(at, own.zone.sibling()).is_some() {
+            self.spaces[at].aside().offered = Some((holder, zone));
             return cx.send(holder, Message::Offer { reality, zone });
         }
         let next = own.zone.sibling().and_then(|sibling| self.inside(at, sibling));
@@ -390,7 +389,8 @@ impl Can {
         let idle =
             self.phase == Phase::Member && space.grant().is_none() && !self.is_handing_over();
         let claim = space.claims.iter().find(|c| c.zone == zone).copied();
-        if let Some(claim) = claim.filter(|_| idle && space.claims.len() > 1) {
+        let spare = space.claims.len() > 1 && space.can_spare(zone, self.config.dimensions);
+        if let Some(claim) = claim.filter(|_| idle && spare) {
             self.hand_over(cx, at, claim, from);
         }
     }

@@ -1,5 +1,6 @@
 //! CAN without a host.
 
+mod arrival;
 mod bench;
 mod churn;
 mod codec;

@@ -72,6 +72,7 @@ impl Can {
             if let Some(aside) = &mut self.spaces[at].aside {
                 aside.introduced.clear();
                 aside.probes.clear();
+                aside.offered = None;
                 aside.erasures.expire(remembered);
             }
         }
@@ -136,6 +137,7 @@ impl Can {
         }
         self.complete_grant(cx, at, from, &state);
         self.complete_handover(cx, at, from, &state);
+        self.note_room(at, cx.me(), from, &state);
         self.settle_conflict(cx, at, from, nonce, &state);
         self.place(cx, at, from, nonce, &state);
         self.call_off(at, from, &state);
@@ -244,18 +246,19 @@ impl Can {
             self.send_strays(cx, at, from, *zone);
         }
         if !self.spaces[at].is_placed() {
-            self.spaces[at].neighbours.clear();
-            self.spaces[at].mates.clear();
-            let aside = self.spaces[at].aside();
-            aside.refuge = Some(from);
-            aside.grant = None;
+            self.spaces[at].vacate();
+            self.spaces[at].aside().refuge = Some(from);
             self.rejoin(cx, at);
         }
     }
 
-    /// A node wants this one's claims confirmed.
+    /// A node wants this one's claims confirmed. A joiner that is still expected
+    /// has taken its half, but its word for it was lost.
     pub(super) fn on_probe(&mut self, cx: &mut Context<'_>, from: Addr, reality: u8, nonce: u32) {
         if let Some(at) = self.reality(reality).filter(|at| self.spaces[*at].is_placed()) {
+            if self.spaces[at].grant().is_some_and(|grant| grant.to == from) {
+                return self.send_accept(cx, at);
+            }
             self.tell_solicited(cx, at, from, nonce);
         }
     }
@@ -364,7 +367,19 @@ impl Can {
         let errand = Arc::new(Errand::Introduce);
         let mut routed = Routed::errand_of(cx.me(), gap.first(), errand, self.config.ttl);
         routed.reality = at as u8;
+        if self.spaces[at].neighbours.is_empty() {
+            return self.call_from_outside(cx, at, &routed);
+        }
         self.set_out(cx, routed);
+    }
+
+    /// A node that has lost touch with all around it sends a message on its way
+    /// through those that it knew.
+    fn call_from_outside(&self, cx: &mut Context<'_>, at: usize, routed: &Routed) {
+        let Some(aside) = &self.spaces[at].aside else { return };
+        for to in aside.refuge.iter().chain(&aside.lost) {
+            cx.send(*to, Message::Route { parcel: 0, routed: Box::new(routed.clone()) });
+        }
     }
 
     /// A node that knows nobody at a point wants to know its owner.

@@ -36,7 +36,6 @@
 mod codec;
 mod config;
 mod copying;
-mod dialling;
 mod dynamic;
 mod election;
 mod handshake;
@@ -69,9 +68,8 @@ use crate::seam::{
     About, Addr, Census, Cx, Footprint, Growth, Item, Key, Machine, OpId, Outcome, Overlay,
     Profile, Query, Reason, Rng, Role, SearchPower, Span, Theory, Time, Transport,
 };
-use dialling::{Dial, Greeted};
 use dynamic::DynamicQuery;
-use links::{Link, State};
+use links::{Dial, Greeted, Link, State};
 use qrp::Table;
 use search::Search;
 

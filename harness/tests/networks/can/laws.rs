@@ -1,6 +1,10 @@
 //! CAN keeps the laws with each improvement of its paper switched on.
 
+use std::sync::Arc;
+
+use harness::conformance;
 use harness::registry::{self, Assignment};
+use overlays::can::{Can, Config};
 
 /// Tries all laws with this setting.
 fn keep_the_laws(name: &str, value: &str) {
@@ -41,4 +45,23 @@ fn with_routing_by_round_trip_times() {
 #[test]
 fn with_landmarks() {
     keep_the_laws("landmarks", "4");
+}
+
+/// Networks in which a node used to lose touch with all others: one that was
+/// displaced while it was about to take a zone over, one that knew nobody around
+/// the zone that it took and gave the other away, and one whose half its giver
+/// had given to somebody else.
+#[test]
+fn nobody_is_cut_off_by_deaths_or_loss() {
+    let trials = [
+        ("deaths-are-survived", &[187, 433, 1190][..]),
+        ("loss-is-borne", &[129, 354, 395, 540, 705, 1431]),
+    ];
+    for (law, seeds) in trials {
+        for seed in seeds {
+            let config = Arc::new(Config::default());
+            let report = conformance::try_one::<Can>(law, &config, *seed).expect("a law");
+            assert!(!report.is_broken(), "{report}");
+        }
+    }
 }
