@@ -8,8 +8,10 @@ use harness::registry;
 /// The seeds of the test; `overlab check` takes any.
 const SEEDS: [u64; 4] = [1, 2, 3, 4];
 
-/// What is still found after hard times of what was shared before, where that is not
-/// everything: overlay, figure, the least over the seeds, and why.
+/// What is still found in and after hard times of what was shared before, where that is
+/// not everything: overlay, figure, the least over the seeds, and why. Within the halves
+/// of a network cut in two, the least is 0.05 below what seeds 1 to 60 show, but for
+/// servers: exactly one half has the server.
 const LESS_THAN_ALL: &[(&str, &str, f64, &str)] = &[
     ("gnutella", "recall under loss", 0.75, "a flood repeats no message"),
     ("gnutella06", "recall under loss", 0.85, "a flood repeats no message"),
@@ -17,22 +19,29 @@ const LESS_THAN_ALL: &[(&str, &str, f64, &str)] = &[
     ("chord", "recall right after the deaths", 0.6, "one copy of each record"),
     ("chord", "recall after the deaths", 0.6, "nobody announces again unless republish is set"),
     ("chord", "recall under loss", 0.95, "retries are bounded"),
+    ("chord", "recall within halves", 0.55, "one copy of each record, in either half"),
     ("can", "recall right after the deaths", 0.5, "one copy of each record"),
     ("can", "recall after the deaths", 0.5, "nobody announces again unless republish is set"),
     ("can", "recall after the partition", 0.9, "zones change hands while it is cut"),
+    ("can", "recall within halves", 0.25, "one copy of each record, in either half"),
     ("pastry", "recall right after the deaths", 0.5, "one copy of each record"),
     ("pastry", "recall after the deaths", 0.5, "nobody announces again unless republish is set"),
     ("pastry", "recall under loss", 0.95, "retries are bounded"),
+    ("pastry", "recall within halves", 0.45, "one copy of each record, in either half"),
     ("pastry", "recall beside twins", 0.85, "twins share a place that only one is asked at"),
     ("mainline", "recall under loss", 0.95, "retries are bounded"),
     ("replication", "recall under loss", 0.95, "an update may be on its way"),
+    ("napster", "recall within halves", 0.5, "the server is in one half"),
+    ("client-server", "recall within halves", 0.5, "the server is in one half"),
+    ("bittorrent", "recall within halves", 0.5, "the tracker is in one half"),
 ];
 
 /// The figures of hard times that are 1 unless the table says less.
-const OLD_ITEMS: [&str; 7] = [
+const OLD_ITEMS: [&str; 8] = [
     "recall right after the deaths",
     "recall after the deaths",
     "recall under loss",
+    "recall within halves",
     "recall after the partition",
     "healed by itself",
     "recall beside twins",

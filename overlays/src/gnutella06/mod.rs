@@ -36,6 +36,7 @@
 mod codec;
 mod config;
 mod copying;
+mod dialling;
 mod dynamic;
 mod election;
 mod handshake;
@@ -68,8 +69,9 @@ use crate::seam::{
     About, Addr, Census, Cx, Footprint, Growth, Item, Key, Machine, OpId, Outcome, Overlay,
     Profile, Query, Reason, Rng, Role, SearchPower, Span, Theory, Time, Transport,
 };
+use dialling::{Dial, Greeted};
 use dynamic::DynamicQuery;
-use links::{Dial, Greeted, Link, State};
+use links::{Link, State};
 use qrp::Table;
 use search::Search;
 
