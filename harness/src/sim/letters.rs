@@ -16,43 +16,78 @@ pub(super) struct Letter<M> {
     pub kind: u8,
 }
 
+/// Slots in a slab.
+const SLAB: usize = 64;
+
+/// Slots in one piece that begins with a line of the cache: a letter of 64
+/// bytes lies in one line and not in two.
+#[repr(align(64))]
+#[derive(Debug)]
+struct Slab<M>([Option<Letter<M>>; SLAB]);
+
+/// How many letters ahead the slot of a letter to come is fetched.
+const FETCH_AHEAD: usize = 4;
+
 /// The letters in flight, addressed by slot. Slots are reused, last freed
 /// first, so that the memory in use stays small and warm.
 #[derive(Debug)]
 pub(super) struct Letters<M> {
-    slots: Vec<Option<Letter<M>>>,
+    slabs: Vec<Slab<M>>,
     free: Vec<u32>,
+    len: usize,
 }
 
 impl<M> Letters<M> {
     pub const fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new() }
+        Self { slabs: Vec::new(), free: Vec::new(), len: 0 }
+    }
+
+    #[inline]
+    fn slot(&self, slot: u32) -> Option<&Option<Letter<M>>> {
+        Some(&self.slabs.get(slot as usize / SLAB)?.0[slot as usize % SLAB])
+    }
+
+    #[inline]
+    fn slot_mut(&mut self, slot: u32) -> &mut Option<Letter<M>> {
+        &mut self.slabs[slot as usize / SLAB].0[slot as usize % SLAB]
     }
 
     /// Keeps `letter` and returns its slot.
     #[inline]
     pub fn post(&mut self, letter: Letter<M>) -> u32 {
-        if let Some(slot) = self.free.pop() {
-            self.slots[slot as usize] = Some(letter);
-            slot
-        } else {
-            let slot = u32::try_from(self.slots.len()).expect("fewer than 2^32 letters in flight");
-            self.slots.push(Some(letter));
-            slot
+        if self.free.is_empty() {
+            self.grow();
         }
+        let slot = self.free.pop().expect("a slab of free slots was added");
+        if let Some(at) = self.free.len().checked_sub(FETCH_AHEAD) {
+            self.prefetch(self.free[at]);
+        }
+        self.len += 1;
+        *self.slot_mut(slot) = Some(letter);
+        slot
+    }
+
+    /// Adds a slab of free slots, of which the first is used first.
+    #[cold]
+    fn grow(&mut self) {
+        let slots = self.slabs.len() * SLAB;
+        let end = u32::try_from(slots + SLAB).expect("fewer than 2^32 letters in flight");
+        self.slabs.push(Slab([const { None }; SLAB]));
+        self.free.extend((slots as u32..end).rev());
     }
 
     /// Hands the letter out and frees its slot.
     #[inline]
     pub fn take(&mut self, slot: u32) -> Letter<M> {
         self.free.push(slot);
-        self.slots[slot as usize].take().expect("an event names its letter's slot once")
+        self.len -= 1;
+        self.slot_mut(slot).take().expect("an event names its letter's slot once")
     }
 
     /// Starts fetching the letter in `slot`.
     #[inline]
     pub fn prefetch(&self, slot: u32) {
-        if let Some(letter) = self.slots.get(slot as usize) {
+        if let Some(letter) = self.slot(slot) {
             prefetch(letter);
         }
     }
@@ -60,11 +95,11 @@ impl<M> Letters<M> {
     /// The letter in `slot`, which stays there.
     #[inline]
     pub fn peek(&self, slot: u32) -> Option<&Letter<M>> {
-        self.slots.get(slot as usize)?.as_ref()
+        self.slot(slot)?.as_ref()
     }
 
     /// How many letters are in flight.
     pub const fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.len
     }
 }

@@ -17,12 +17,15 @@ pub fn prefetch<T: ?Sized>(value: &T) {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
         let start = core::ptr::from_ref(value).cast::<i8>();
-        let lines = size_of_val(value).div_ceil(LINE).min(MOST_LINES);
-        for line in 0..lines {
-            // SAFETY: a prefetch is a hint: it reads nothing into the program
-            // and faults on no address. The address is computed without the
-            // claim that it lies inside an object.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line * LINE)) };
+        let bytes = size_of_val(value).min(MOST_LINES * LINE);
+        // SAFETY: a prefetch is a hint: it reads nothing into the program and
+        // faults on no address. The address is computed without the claim that
+        // it lies inside an object.
+        let fetch = |at| unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at)) };
+        (0..bytes.div_ceil(LINE)).for_each(|line| fetch(line * LINE));
+        // A value that does not begin with a line ends in one more.
+        if bytes > 1 && align_of_val(value) < LINE {
+            fetch(bytes - 1);
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
