@@ -1,5 +1,6 @@
 //! The unit of news: a run of one peer's changes.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::origin::{Origin, Version};
@@ -24,6 +25,40 @@ pub struct Entry {
     pub seq: u32,
     /// The change.
     pub change: Change,
+}
+
+impl Entry {
+    /// Bytes that it takes in a message.
+    fn encoded_len(&self) -> usize {
+        5 + match &self.change {
+            Change::Add(item) => item.encoded_len(),
+            Change::Remove(_) => 4,
+        }
+    }
+}
+
+/// The changes of a block, in order, and how many bytes they take in a
+/// message: every peer sends the block on, so that is counted once.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Entries {
+    list: Box<[Entry]>,
+    bytes: usize,
+}
+
+impl FromIterator<Entry> for Entries {
+    fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
+        let list: Box<[Entry]> = entries.into_iter().collect();
+        let bytes = list.iter().map(Entry::encoded_len).sum();
+        Self { list, bytes }
+    }
+}
+
+impl Deref for Entries {
+    type Target = [Entry];
+
+    fn deref(&self) -> &[Entry] {
+        &self.list
+    }
 }
 
 /// The state of a peer that a block leads to, where its teller has it whole.
@@ -64,7 +99,7 @@ pub struct Block {
     /// The last number they bring.
     pub upto: u32,
     /// The changes, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Entries,
     /// What they lead to.
     pub state: Shared,
 }
@@ -74,8 +109,8 @@ impl Block {
     pub const MIN_BYTES: usize = Addr::BYTES + 8 + 1 + 4 + 4 + 2;
 
     /// Says that a peer has gone.
-    pub const fn gone(origin: Addr, epoch: u64) -> Self {
-        let entries = Vec::new();
+    pub fn gone(origin: Addr, epoch: u64) -> Self {
+        let entries = Entries::default();
         Self { origin, epoch, gone: true, from: 0, upto: 0, entries, state: Shared(None) }
     }
 
@@ -85,14 +120,8 @@ impl Block {
     }
 
     /// Bytes that [`Block::encode`] writes.
-    pub fn encoded_len(&self) -> usize {
-        let entry_len = |entry: &Entry| {
-            5 + match &entry.change {
-                Change::Add(item) => item.encoded_len(),
-                Change::Remove(_) => 4,
-            }
-        };
-        Self::MIN_BYTES + self.entries.iter().map(entry_len).sum::<usize>()
+    pub const fn encoded_len(&self) -> usize {
+        Self::MIN_BYTES + self.entries.bytes
     }
 
     /// Writes the block.
@@ -103,7 +132,7 @@ impl Block {
         w.u32(self.from);
         w.u32(self.upto);
         w.count(self.entries.len());
-        for entry in &self.entries {
+        for entry in self.entries.iter() {
             w.u32(entry.seq);
             match &entry.change {
                 Change::Add(item) => {
@@ -144,6 +173,7 @@ impl Block {
             };
             entries.push(Entry { seq, change });
         }
-        Ok(Self { origin, epoch, gone, from, upto, entries, state: Shared(None) })
+        let (entries, state) = (entries.into_iter().collect(), Shared(None));
+        Ok(Self { origin, epoch, gone, from, upto, entries, state })
     }
 }

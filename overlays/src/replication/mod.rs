@@ -42,7 +42,7 @@ use std::sync::Arc;
 use rand::RngExt as _;
 
 pub use base::Base;
-pub use block::{Block, Change, Entry, MAX_ENTRIES, Shared};
+pub use block::{Block, Change, Entries, Entry, MAX_ENTRIES, Shared};
 pub use config::{Config, Spread};
 pub use message::{BUCKETS, MAX_VERSIONS, Message, Place, Versions};
 pub use origin::{Meaning, Origin, Version};

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::block::{Block, Change, Entry, MAX_ENTRIES, Shared};
+use super::block::{Block, Change, Entries, Entry, MAX_ENTRIES, Shared};
 use super::replica::mixed;
 use crate::seam::{Addr, Item, Key};
 
@@ -174,7 +174,7 @@ impl Origin {
         let Version { epoch, gone, seq } = self.version;
         let start = self.log.partition_point(|entry| entry.seq <= after);
         let end = self.log.len().min(start + MAX_ENTRIES);
-        let entries = self.log[start..end].to_vec();
+        let entries: Entries = self.log[start..end].iter().cloned().collect();
         let upto = match entries.last() {
             Some(last) if end < self.log.len() => last.seq,
             _ => seq,

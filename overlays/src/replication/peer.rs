@@ -323,7 +323,7 @@ impl Replication {
         if own.log_len() >= 2 * self.items.len() + 16 {
             return self.refute(cx, epoch);
         }
-        let entries = vec![Entry { seq: seq + 1, change }];
+        let entries = [Entry { seq: seq + 1, change }].into_iter().collect();
         let (origin, from, upto, state) = (cx.me(), seq, seq + 1, Shared::default());
         self.publish(cx, Block { origin, epoch, gone: false, from, upto, entries, state });
     }
@@ -363,7 +363,7 @@ impl Replication {
 }
 
 fn note(cx: &mut Context<'_>, block: &Block) {
-    for entry in &block.entries {
+    for entry in block.entries.iter() {
         if let Change::Add(item) = &entry.change {
             let key = item.key();
             cx.note(|| Note::Store { key, provider: block.origin, stored: true });

@@ -36,7 +36,7 @@ pub(super) fn block() -> impl Strategy<Value = Block> {
             seq += step;
             Entry { seq, change }
         });
-        let entries: Vec<Entry> = entries.collect();
+        let entries = entries.collect();
         Block {
             origin,
             epoch,
@@ -90,7 +90,7 @@ proptest! {
 fn the_longest_page_fits_a_message() {
     let item = Arc::new(Item::new(&"x".repeat(255), 1));
     let entry = |seq| Entry { seq, change: Change::Add(item.clone()) };
-    let entries: Vec<Entry> = (1..=MAX_ENTRIES as u32).map(entry).collect();
+    let entries = (1..=MAX_ENTRIES as u32).map(entry).collect();
     let upto = MAX_ENTRIES as u32;
     let block = Block {
         origin: Addr::from_index(1),

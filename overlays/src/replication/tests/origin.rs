@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use crate::replication::{Block, Change, Entry, Meaning, Origin, Replica, Room, Shared, Version};
+use crate::replication::{
+    Block, Change, Entries, Entry, Meaning, Origin, Replica, Room, Shared, Version,
+};
 use crate::seam::{Addr, Item, Query, Rng, Stream, Time};
 
 const ORIGIN: Addr = Addr::from_index(7);
@@ -24,7 +26,7 @@ fn told(changes: &[u8]) -> (Arc<Origin>, Vec<Block>) {
         gone: false,
         from: 0,
         upto: 0,
-        entries: Vec::new(),
+        entries: Entries::default(),
         state: Shared::default(),
     }];
     origin.apply(&blocks[0]);
@@ -34,7 +36,7 @@ fn told(changes: &[u8]) -> (Arc<Origin>, Vec<Block>) {
             Some(added) => Change::Remove(added),
             None => Change::Add(item(*name)),
         };
-        let entries = vec![Entry { seq: seq + 1, change }];
+        let entries = [Entry { seq: seq + 1, change }].into_iter().collect();
         let block = Block {
             origin: ORIGIN,
             epoch: 1,

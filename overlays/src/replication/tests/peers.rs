@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::replication::{Block, Config, Message, Replication, Shared, Timer};
+use crate::replication::{Block, Config, Entries, Message, Replication, Shared, Timer};
 use crate::seam::{
     Action, Addr, Cause, Cx, Effect, Item, Machine as _, OpId, Outcome, Overlay as _, Profile,
     Query, Reason, Rng, Span, Stream, Time,
@@ -59,7 +59,7 @@ fn hello(origin: u32) -> Block {
         gone: false,
         from: 0,
         upto: 0,
-        entries: Vec::new(),
+        entries: Entries::default(),
         state: Shared::default(),
     }
 }
