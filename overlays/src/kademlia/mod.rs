@@ -210,6 +210,11 @@ impl<D: Dialect> Machine for Node<D> {
     fn warm(&self) {
         self.table.warm();
     }
+
+    /// Every message moves its sender up in a bucket.
+    fn warm_for(&self, message: &Message<D>) {
+        self.table.warm_for(message.sender);
+    }
 }
 
 impl<D: Dialect> Overlay for Node<D> {

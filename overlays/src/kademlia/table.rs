@@ -362,6 +362,13 @@ impl Table {
         crate::prefetch(self.buckets.as_slice());
     }
 
+    /// Starts fetching the bucket that a message from `id` will touch.
+    pub(super) fn warm_for(&self, id: Key) {
+        if let Some(bucket) = self.buckets.get(self.bucket_of(id)) {
+            crate::prefetch(bucket.entries.as_slice());
+        }
+    }
+
     /// Shows each contact's address.
     pub(super) fn addresses(&self, visit: &mut dyn FnMut(Addr)) {
         for bucket in &self.buckets {
