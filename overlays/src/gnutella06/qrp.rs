@@ -20,13 +20,20 @@ pub const PATCH_BYTES: usize = 4096;
 /// Slots that a table has at most.
 const MAX_SIZE: usize = 1 << 16;
 
+/// How far from where it is expected a slot is looked for first.
+const NEAR: usize = 32;
+
 /// The multiplier of the hash: the golden ratio's digits.
 const MULTIPLIER: u32 = 0x4F1B_BCDC;
 
 /// The hash of a word before it is cut to a table's size: its lower-case
 /// bytes, folded into four by exclusive or, times a constant.
 pub fn product(word: &str) -> u32 {
-    let folded = word.bytes().enumerate().fold(0_u32, |folded, (i, byte)| {
+    product_of(word.bytes())
+}
+
+fn product_of(bytes: impl Iterator<Item = u8>) -> u32 {
+    let folded = bytes.enumerate().fold(0_u32, |folded, (i, byte)| {
         folded ^ u32::from(byte.to_ascii_lowercase()) << (i % 4 * 8)
     });
     folded.wrapping_mul(MULTIPLIER)
@@ -51,7 +58,7 @@ impl Products {
     /// in tables as one word.
     pub fn of(target: &Target) -> Self {
         Self(match target {
-            Target::Exact(key) => [product(&name_urn(*key))].into(),
+            Target::Exact(key) => [product_of(name_urn(*key))].into(),
             Target::Keywords(words) => words.words().map(product).collect(),
         })
     }
@@ -66,30 +73,65 @@ impl Products {
 pub struct Table {
     bits: u8,
     slots: Vec<u16>,
+    sketch: Sketch,
+}
+
+/// A table of a few words, at a glance: bit by bit, whether any slot is set in
+/// a 512th part of it. Most queries match no leaf of an ultrapeer, and find
+/// that out here, in one line of the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+struct Sketch([u64; 1 << Self::BITS >> 6]);
+
+impl Sketch {
+    /// As if it were a table of 2^9 slots.
+    const BITS: u32 = 9;
+
+    fn of(bits: u32, slots: &[u16]) -> Self {
+        let mut sketch = Self::default();
+        let mut mark = |part: u32| sketch.0[part as usize / 64] |= 1 << (part % 64);
+        for slot in slots.iter().map(|slot| u32::from(*slot)) {
+            match bits.checked_sub(Self::BITS) {
+                Some(finer) => mark(slot >> finer),
+                None => {
+                    let parts = 1 << (Self::BITS - bits);
+                    (slot * parts..(slot + 1) * parts).for_each(&mut mark);
+                }
+            }
+        }
+        sketch
+    }
+
+    fn may_have(&self, product: u32) -> bool {
+        let part = cut(product, Self::BITS);
+        self.0[part as usize / 64] >> (part % 64) & 1 == 1
+    }
 }
 
 impl Table {
     /// An empty table of 2^`bits` slots, at most 2^16.
     pub fn empty(bits: u32) -> Self {
-        Self { bits: bits.min(16) as u8, slots: Vec::new() }
+        Self::with(bits.min(16) as u8, Vec::new())
+    }
+
+    /// The table with these slots, which are in order.
+    fn with(bits: u8, mut slots: Vec<u16>) -> Self {
+        slots.shrink_to_fit();
+        let sketch = Sketch::of(bits.into(), &slots);
+        Self { bits, slots, sketch }
     }
 
     /// The table for these items: the slots of their words and of their keys.
     pub fn of<'a>(bits: u32, items: impl Iterator<Item = &'a Arc<Item>>) -> Self {
-        let mut table = Self::empty(bits);
+        let bits = bits.min(16);
+        let mut slots = Vec::new();
         for item in items {
-            let urn = name_urn(item.key());
-            let words = item.keywords().words().chain([urn.as_str()]);
-            table.slots.extend(words.map(|word| hash(word, bits) as u16));
+            let words = item.keywords().words().map(product);
+            let urn = product_of(name_urn(item.key()));
+            slots.extend(words.chain([urn]).map(|product| cut(product, bits) as u16));
         }
-        table.sort();
-        table
-    }
-
-    fn sort(&mut self) {
-        self.slots.sort_unstable();
-        self.slots.dedup();
-        self.slots.shrink_to_fit();
+        slots.sort_unstable();
+        slots.dedup();
+        Self::with(bits as u8, slots)
     }
 
     /// The union of tables, each brought to 2^`bits` slots. A slot of a
@@ -108,22 +150,37 @@ impl Table {
                 slots.flat_map(|slot| slot << wider..(slot + 1) << wider).for_each(&mut mark);
             }
         }
-        let mut merged = Self::empty(bits);
-        merged.slots.reserve_exact(set.iter().map(|word| word.count_ones() as usize).sum());
+        let count = set.iter().map(|word| word.count_ones() as usize).sum();
+        let mut merged = Vec::with_capacity(count);
         for (at, mut word) in set.into_iter().enumerate() {
             while word != 0 {
-                merged.slots.push((at * 64) as u16 | word.trailing_zeros() as u16);
+                merged.push((at * 64) as u16 | word.trailing_zeros() as u16);
                 word &= word - 1;
             }
         }
-        merged
+        Self::with(bits as u8, merged)
     }
 
     /// Whether something that matches may be behind this table.
     pub fn may_match(&self, query: &Products) -> bool {
         let bits = u32::from(self.bits);
-        let set = |product| self.slots.binary_search(&(cut(product, bits) as u16)).is_ok();
-        !query.0.is_empty() && query.0.iter().all(|product| set(*product))
+        let set = |product| self.has(cut(product, bits) as u16);
+        !query.0.is_empty()
+            && query.0.iter().all(|product| self.sketch.may_have(*product))
+            && query.0.iter().all(|product| set(*product))
+    }
+
+    /// Whether a slot is set. Words are spread evenly, so that it is near its
+    /// share of the way along the list, if it is there.
+    fn has(&self, slot: u16) -> bool {
+        let slots = self.slots.as_slice();
+        let guess = (usize::from(slot) * slots.len()) >> self.bits;
+        let (from, to) = (guess.saturating_sub(NEAR), slots.len().min(guess + NEAR));
+        let near = &slots[from.min(to)..to];
+        let begins = from == 0 || near.first().is_some_and(|first| *first <= slot);
+        let ends = to == slots.len() || near.last().is_some_and(|last| slot <= *last);
+        let range = if begins && ends { near } else { slots };
+        range.binary_search(&slot).is_ok()
     }
 
     /// Slots set.
@@ -182,8 +239,7 @@ impl Table {
         // Two runs in order, which this sort merges.
         slots.sort();
         slots.dedup();
-        slots.shrink_to_fit();
-        Some(Self { bits: self.bits, slots })
+        Some(Self::with(self.bits, slots))
     }
 }
 

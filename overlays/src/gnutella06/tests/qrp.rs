@@ -174,6 +174,26 @@ proptest! {
         prop_assert!(incoming.table().len() <= 32 && incoming.table().size() == 32);
     }
 
+    /// However unevenly its slots are spread.
+    #[test]
+    fn a_table_says_of_each_word_whether_its_slot_is_set(
+        bits in 0_u32..=16,
+        scattered in prop::collection::btree_set(any::<u16>(), 0..200),
+        crowd in (any::<u16>(), 0..2000_u16),
+        words in prop::collection::vec("[a-z]{1,4}", 1..50),
+    ) {
+        let crowd = (0..crowd.1).map(|i| crowd.0.wrapping_add(i));
+        let all = scattered.into_iter().chain(crowd);
+        let mut slots: BTreeSet<u16> = all.map(|s| (u32::from(s) >> (16 - bits)) as u16).collect();
+        // Every other word is there for sure.
+        slots.extend(words.iter().step_by(2).map(|word| hash(word, bits) as u16));
+        let table = with_slots(bits, &slots);
+        for word in &words {
+            let says = table.may_match(&Products::of(&Query::keywords(word).target));
+            prop_assert_eq!(says, slots.contains(&(hash(word, bits) as u16)), "{}", word);
+        }
+    }
+
     #[test]
     fn a_table_never_denies_what_is_there(
         names in prop::collection::vec("[a-z]{1,8} [a-z0-9]{1,8}", 1..20),

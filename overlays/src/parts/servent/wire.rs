@@ -172,9 +172,8 @@ fn target_len(target: &Target) -> usize {
 }
 
 /// The extension by which a Query asks for the item with `key`.
-pub fn name_urn(key: Key) -> String {
-    let letters = base32::encode(key);
-    NAME_URN.chars().chain(letters.iter().map(|letter| char::from(*letter))).collect()
+pub fn name_urn(key: Key) -> impl Iterator<Item = u8> {
+    NAME_URN.bytes().chain(base32::encode(key))
 }
 
 /// Bytes of a Query's payload with an extension of `extension` bytes beside
