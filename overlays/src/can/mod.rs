@@ -29,8 +29,8 @@
 //!   zone, joins again.
 //! * A node looks for parts of the space beside its zones that no neighbour
 //!   answers for, asks for their owner, and takes them over if there is none.
-//!   So neighbours that fail all together leave no hole. A zone beside which it
-//!   knows of such parts is not all that it keeps when it gives another away.
+//!   So neighbours that fail all together leave no hole. It gives no zone away
+//!   that alone connects it to the others.
 //! * Nodes introduce themselves to those in a neighbour's list that must be
 //!   their own neighbours, and correct neighbours that list them wrongly.
 //! * Of several peers of a zone one admits joiners, one at a time. Who takes a

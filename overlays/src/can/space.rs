@@ -554,22 +554,21 @@ impl Space {
         zones
     }
 
+    /// Whether it would know somebody beside the zones that are left if it gave
+    /// this one away. Else the zone is what connects it to the others.
+    pub(super) fn can_spare(&self, zone: Zone, dimensions: u32) -> bool {
+        let live = self.neighbours.iter().filter(|n| n.is_responsive());
+        let mut others = live.flat_map(Neighbour::zones).chain([zone]);
+        let is_left = |own: Zone, other| own != zone && own.is_neighbour(other, dimensions);
+        others.any(|other| self.zones().any(|own| is_left(own, other)))
+    }
+
     /// A part of the space beside one of its zones that nobody is known to
     /// hold.
     pub(super) fn gap(&self, dimensions: u32) -> Option<Zone> {
-        self.gap_beside(self.zones(), dimensions)
-    }
-
-    /// Whether it would know all around the zones that are left if it gave this
-    /// one away. Else the zone is what connects it to the others.
-    pub(super) fn can_spare(&self, zone: Zone, dimensions: u32) -> bool {
-        self.gap_beside(self.zones().filter(|own| *own != zone), dimensions).is_none()
-    }
-
-    fn gap_beside(&self, zones: impl Iterator<Item = Zone>, dimensions: u32) -> Option<Zone> {
         let known: Vec<Zone> =
             self.zones().chain(self.neighbours.iter().flat_map(Neighbour::zones)).collect();
-        for zone in zones {
+        for zone in self.zones() {
             for axis in 0..dimensions {
                 for larger in [false, true] {
                     let gap = zone
