@@ -154,6 +154,40 @@ fn everyone_leaves_but_one() {
     assert!(matches!(lab.log.outcomes.get(&op), Some(Outcome::Found(_))));
 }
 
+/// Peers that stay for half an hour, with updates each ten minutes: parts of the
+/// space are without owner for long. Nobody hoards zones meanwhile, which would
+/// draw all messages to itself and spread every ring over the whole network.
+#[test]
+fn nobody_hoards_zones_where_updates_are_rare() {
+    const PEERS: u32 = 200;
+    let config = Config { update: Span::from_s(600), ..Config::default() };
+    let mut lab = Lab::settled(config, PEERS, 1, 0.0);
+    for _ in 0..1200 {
+        // Three hours, in which each peer goes or comes six times on average.
+        lab.run(Span::from_s(9));
+        let peer = lab.rng.random_range(0..PEERS);
+        if lab.sim.is_up(peer) {
+            lab.sim.crash(peer);
+        } else {
+            let live = lab.live();
+            let mut member = || Addr::from_index(live[lab.rng.random_range(0..live.len())]);
+            let via = vec![member(), member(), member()];
+            lab.sim.restart(peer);
+            lab.ask(peer, &Request::Join(via));
+        }
+        if lab.rng.random_range(0..3) == 0 {
+            let live = lab.live();
+            let asker = live[lab.rng.random_range(0..live.len())];
+            let key = item(lab.rng.random_range(0..PEERS)).key();
+            lab.ask(asker, &Request::Search(Query::exact(key)));
+        }
+    }
+    let neighbours = |peer: u32| lab.sim.machine(peer).neighbours_in(0).count();
+    let most = lab.live().into_iter().map(neighbours).max();
+    println!("at most {most:?} neighbours");
+    assert!(most <= Some(24), "{most:?} neighbours");
+}
+
 /// A join is told to the neighbours of the split zone, whatever the size of the
 /// network: beside the way to the zone its messages do not grow.
 #[test]
