@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::config::{Config, Settings};
+use super::contact::Contact;
 use super::message::{Body, Message};
 use crate::parts::postings::keyword_key;
 use crate::{About, Key, Profile, Reader, WireError, Writer};
@@ -33,6 +34,12 @@ pub trait Dialect: Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
     /// The identifier of the node with this profile.
     fn id(config: &Config<Self>, profile: &Profile) -> Key {
         profile.id.truncated(config.bits())
+    }
+
+    /// Whether a node with this identifier and address is worth a place in a
+    /// table.
+    fn may_be_known(_: &Config<Self>, _: &Contact) -> bool {
+        true
     }
 
     /// Under which key a word's records are kept.

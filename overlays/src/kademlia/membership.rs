@@ -25,7 +25,7 @@ impl<D: Dialect> Node<D> {
         answered: bool,
         read_only: bool,
     ) {
-        if read_only || contact.addr == self.me.addr {
+        if read_only || contact.addr == self.me.addr || !D::may_be_known(&self.config, &contact) {
             return;
         }
         match self.table.see(contact, answered, seconds(cx.now()), &self.config) {

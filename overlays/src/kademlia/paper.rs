@@ -29,7 +29,7 @@ impl Dialect for Paper {
             storage_max: Growth::Log,
             storage_mean: Growth::Log,
         },
-        caveat: "Storage is routing state; each record is kept k times on top of it. A constant of about 2k messages for asking and storing at the k closest nodes hides the log n of an insert in small networks, and with buckets of 20 most searches take one or two hops until there are very many peers.",
+        caveat: "Storage is routing state; each record is kept k times on top of it. A constant of about 2k messages for asking and storing at the k closest nodes hides the log n of an insert in small networks, and with buckets of 20 most searches take one or two hops until there are very many peers. Upkeep shows as 0, since no bucket is refreshed before it has been quiet for an hour, which is longer than a comparison lasts.",
     };
     const KINDS: &'static [&'static str] = &[
         "Ping",

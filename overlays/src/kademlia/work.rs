@@ -147,9 +147,14 @@ pub(super) enum Part {
 
 impl Part {
     /// How often a request is sent again whatever the dialect's rule: peers
-    /// exchange metadata over a transport that repeats what is lost.
+    /// exchange metadata over a transport that repeats what is lost, and a
+    /// contact is asked once more before it loses its place (BEP 5).
     pub(super) const fn least_retries(self) -> u8 {
-        if matches!(self, Self::Verify(_)) { 2 } else { 0 }
+        match self {
+            Self::Verify(_) => 2,
+            Self::Ping => 1,
+            Self::Walk(_) | Self::Deliver(_) => 0,
+        }
     }
 }
 

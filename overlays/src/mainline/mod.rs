@@ -19,10 +19,14 @@
 //!   withdraw.
 //! * `get_peers` is answered with nodes even where there are peers, as
 //!   libtorrent does, so that an announcement finds the closest nodes.
-//! * KRPC sends no request twice; `retries` is 0. A request waits 1.2 s for its
+//! * KRPC sends no request twice; `retries` is 0. Only a ping is sent once more
+//!   before a contact loses its place, as BEP 5 suggests. A request waits 1.2 s for its
 //!   answer: longer than the longest round trip of the delays simulated, 1.05 s,
 //!   or two nodes so far apart could never know each other. libtorrent takes
 //!   answers for longer still, but asks the next node after a second.
+//! * With `secure_ids` (BEP 42) whoever has an identifier that its address does
+//!   not allow is answered, but gets no place in a table. Answers do not tell
+//!   the asker its own address, which every node here knows.
 //! * Transactions longer than eight bytes are not answered.
 
 mod krpc;
@@ -36,7 +40,7 @@ mod tests;
 pub use secure_id::{is_secure, secure_id};
 
 use crate::kademlia::message::Body;
-use crate::kademlia::{Config, Dialect, Message, Node, Settings};
+use crate::kademlia::{Config, Contact, Dialect, Message, Node, Settings};
 use crate::{About, Growth, Key, Profile, Reader, Span, Theory, WireError, Writer};
 
 /// A node of the Mainline DHT.
@@ -106,6 +110,11 @@ impl Dialect for Krpc {
             return secure_id(ip, rand, profile.id);
         }
         profile.id.truncated(config.bits())
+    }
+
+    /// BEP 42: whoever chose its identifier gets no place in a table.
+    fn may_be_known(config: &Config<Self>, contact: &Contact) -> bool {
+        !config.secure_ids || is_secure(contact.id, secure_id::v4(contact.addr.index()))
     }
 
     fn kind(body: &Body) -> usize {

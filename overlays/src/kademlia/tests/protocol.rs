@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::message::{Announce, Body, Store, Transaction, Values, Wanted};
-use super::super::{Message, Node, Paper};
+use super::super::{Message, Node, Paper, Timer};
 use super::bench::{Bench, ME};
 use super::*;
 use crate::mainline::Krpc;
@@ -180,6 +180,47 @@ fn mainline_verifies_before_it_recommends() {
     b.hear(contact(0x40), 3, Body::FindNode(id8(0x90)));
     let Some(Body::Nodes(nodes)) = b.reply() else { panic!("no nodes") };
     assert_eq!(nodes[..], [contact(0x90), contact(0x80)]);
+}
+
+/// Somebody in a full bucket who is silent is asked twice before a newcomer
+/// takes its place (BEP 5).
+#[test]
+fn mainline_pings_twice_before_it_replaces() {
+    let full = [0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87];
+    let mut b = Bench::<Krpc>::member(|_| {}, &full);
+    b.now += Span::from_s(16 * 60);
+    b.hear(contact(0x90), 1, Body::Ping);
+    let pinged = b.asked();
+    let (to, number) = (pinged[0].0, pinged[0].1);
+    assert_eq!((pinged.len(), to), (1, contact(0x80).addr), "the longest unheard of");
+    let knows = |b: &Bench<Krpc>| {
+        let mut known = Vec::new();
+        b.node.neighbours(&mut |addr| known.push(addr));
+        [0x80, 0x90].map(|id| known.contains(&contact(id).addr))
+    };
+    b.call(|node, cx| node.on_timer(cx, Timer::Request(number)));
+    assert_eq!(b.asked(), [(to, number, Body::Ping)]);
+    assert_eq!(knows(&b), [true, false]);
+    b.call(|node, cx| node.on_timer(cx, Timer::Request(number)));
+    assert_eq!(knows(&b), [false, true]);
+}
+
+/// BEP 42: who has an identifier that its address does not allow is answered,
+/// and gets no place.
+#[test]
+fn chosen_identifiers_get_no_place() {
+    let mut b = Bench::<Krpc>::member(|config| config.secure_ids = true, &[]);
+    let addr = Addr::from_index(0x4117_33aa);
+    let chosen = Contact { id: id8(0x80), addr };
+    let ip = std::net::Ipv4Addr::from_bits(addr.index()).into();
+    let bound = Contact { id: crate::mainline::secure_id(ip, 22, id8(0x80)), addr };
+    for (contact, places) in [(chosen, 0), (bound, 1)] {
+        b.hear(contact, 1, Body::Ping);
+        assert!(b.effects.iter().any(|e| matches!(&e.action,
+            Action::Send { message, .. } if message.body == Body::Ack)));
+        b.effects.clear();
+        assert_eq!(b.node.footprint().routing_entries, places);
+    }
 }
 
 #[test]
