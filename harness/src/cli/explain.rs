@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::args::Common;
 use super::error::CliError;
-use super::{output, settings};
+use super::{chapter, output, settings};
 use crate::registry::{self, Entry};
 
 const JSON: &str = "\
@@ -72,6 +72,9 @@ fn overlay(entry: &dyn Entry, set: &[crate::registry::Assignment]) -> Result<Str
         let _ =
             writeln!(text, "  {:<26} {:<20} {}", parameter.name, parameter.value, parameter.domain);
         let _ = writeln!(text, "      {}", parameter.help);
+    }
+    if let Some(core) = chapter::core_of(about.name) {
+        let _ = write!(text, "\n{core}");
     }
     Ok(text)
 }

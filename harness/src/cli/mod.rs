@@ -1,6 +1,7 @@
 //! The `overlab` command.
 
 mod args;
+mod chapter;
 mod check;
 mod compare;
 mod error;

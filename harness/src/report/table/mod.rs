@@ -60,7 +60,7 @@ pub(super) fn circumstances(document: &Document) -> String {
 }
 
 /// Words in lines of at most the table's width.
-pub(super) fn wrapped(text: &str) -> String {
+pub(crate) fn wrapped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut width = 0;
     for word in text.split(' ') {
