@@ -1,6 +1,8 @@
 //! Pastry in the simulator: the figures of its paper, and a circle that heals
 //! whatever is done to it.
 
+mod laws;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
