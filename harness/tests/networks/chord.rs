@@ -43,8 +43,8 @@ fn joined_networks_equal_settled_ones() {
     for (nodes, routing) in [
         (64, Routing::Iterative),
         (64, Routing::Recursive),
-        (200, Routing::Iterative),
-        (512, Routing::Recursive),
+        (256, Routing::Iterative),
+        (1024, Routing::Recursive),
     ] {
         let config = Config { routing, ..Config::default() };
         let mut lab = Lab::joined(config.clone(), nodes, 3);

@@ -273,29 +273,38 @@ fn a_network_survives_the_crash_of_a_third() {
 
 #[test]
 fn a_settled_network_resembles_a_joined_one() {
-    let joined = &mut joined(Config::default(), 300, 13);
-    let (settled, items) = &mut settled(Config::default(), 300, 13, 100, 3);
+    for n in [64, 256, 1024] {
+        compare_settled_and_joined(n);
+    }
+}
+
+/// Degrees, and the hops of searches for items that one servent in a hundred
+/// shares, but three at least.
+fn compare_settled_and_joined(n: u32) {
+    let copies = (n as usize / 100).max(3);
+    let joined = &mut joined(Config::default(), n, 13);
+    let (settled, items) = &mut settled(Config::default(), n, 13, 100, copies);
     let (a, b) = (mean_degree(joined), mean_degree(settled));
     assert!((a - b).abs() < 0.4, "mean degree {a} joined, {b} settled");
     let spread = |sim: &Sim<Gnutella>| {
         let mut counts = [0.0_f64; 6];
         for degree in degrees(sim) {
-            counts[degree] += 1.0 / 300.0;
+            counts[degree] += 1.0 / f64::from(n);
         }
         counts
     };
     let (x, y) = (spread(joined), spread(settled));
     let distance: f64 = x.iter().zip(&y).map(|(x, y)| (x - y).abs()).sum::<f64>() / 2.0;
-    println!("degrees {a:.2} {x:?} joined, {b:.2} {y:?} settled");
+    println!("{n} servents: degrees {a:.2} {x:?} joined, {b:.2} {y:?} settled");
     assert!(distance < 0.35, "degrees {x:?} joined, {y:?} settled");
 
     // The same items at the same servents in both.
     let mut book = Book::default();
     let mut rng = Stream::Peers.rng(13);
-    let mut everyone: Vec<u32> = (0..300).collect();
+    let mut everyone: Vec<u32> = (0..n).collect();
     for item in items.iter() {
         everyone.shuffle(&mut rng);
-        for node in &everyone[..3] {
+        for node in &everyone[..copies] {
             joined.start(*node, &Request::Insert(item.clone()), 0);
         }
     }

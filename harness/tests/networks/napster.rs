@@ -341,12 +341,12 @@ fn after_a_partition_the_users_come_back() {
 
 #[test]
 fn settled_equals_joined() {
-    for servers in [1, 3] {
+    for (servers, peers) in [(1, 40), (3, 40), (1, 64), (3, 256), (1, 1024), (3, 1024)] {
         let config = Config { servers, ..Config::default() };
-        let mut joined = Lab::joined(&config, 40);
-        let mut settled = Lab::settled(&config, 40);
+        let mut joined = Lab::joined(&config, peers);
+        let mut settled = Lab::settled(&config, peers);
         assert_eq!((joined.audit(), settled.audit()), (vec![], vec![]));
-        for node in 0..servers + 40 {
+        for node in 0..servers + peers {
             let neighbours = |lab: &Lab| {
                 let mut list = Vec::new();
                 lab.sim.machine(node).neighbours(&mut |peer| list.push(peer));
@@ -356,7 +356,8 @@ fn settled_equals_joined() {
             assert_eq!(a.footprint(), b.footprint(), "node {node}");
             assert_eq!(neighbours(&joined), neighbours(&settled), "node {node}");
         }
-        for peer in joined.peers() {
+        // Up to 64 of them ask, from all over the network.
+        for peer in joined.peers().step_by(peers.div_ceil(64) as usize) {
             for text in ["song", "live 3", "nothing"] {
                 let query = Query { limit: 10, ..Query::keywords(text) };
                 let (a, b) = (joined.search(peer, &query), settled.search(peer, &query));

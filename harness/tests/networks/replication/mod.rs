@@ -141,7 +141,7 @@ fn gossip_costs_more_and_reaches_all_with_the_help_of_repair() {
 
 #[test]
 fn a_settled_network_equals_a_joined_one() {
-    for n in [64, 256] {
+    for n in [64, 256, 1024] {
         let mut costs = Vec::new();
         for mut lab in [Lab::joined(&[], n), Lab::settled(&[], n)] {
             // The audit compares every replica with what the members share.
