@@ -1,5 +1,6 @@
 //! The protocol on small networks: joins, leaves, failures and hostile input.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rand::RngExt;
@@ -73,28 +74,36 @@ fn a_join_takes_its_share_of_the_records_along() {
     assert_eq!(kept, 40, "each record is in one place");
 }
 
-/// §2.2: only the neighbours of the split zone hear of a join, whatever the
-/// size of the network.
+/// §2.2: only the neighbours of the split zone hear of a join, O(d) nodes
+/// whatever the size of the network. Not counted are the nodes on the way to
+/// the joiner's point, which are more in larger networks.
 #[test]
+#[expect(clippy::disallowed_macros, reason = "prints what was counted")]
 fn a_join_touches_neighbours_only() {
-    let mut touched = Vec::new();
-    for n in [64, 256, 1024] {
-        let (mut bench, _) = Bench::settled(Config::default(), n, &[]);
-        let mut sum = 0;
-        for i in n..n + 20 {
-            bench.enlist(i);
-            bench.sent.clear();
-            assert_eq!(bench.join(i, 0), Some(Outcome::Done));
-            let updates = bench.sent.iter().filter(|s| s.2 == "Update" && s.3 != OpId::NONE);
-            sum += updates.count();
+    for dimensions in [2, 3, 4] {
+        let mut touched = Vec::new();
+        for n in [64, 256, 1024] {
+            let config = Config { dimensions, ..Config::default() };
+            let (mut bench, _) = Bench::settled(config, n, &[]);
+            let mut sum = 0;
+            for i in n..n + 20 {
+                bench.enlist(i);
+                bench.sent.clear();
+                assert_eq!(bench.join(i, 0), Some(Outcome::Done));
+                let told = bench.sent.iter().filter(|s| !matches!(s.2, "Route" | "Received"));
+                let told = told.filter(|s| s.3 != OpId::NONE).map(|s| s.1);
+                sum += told.collect::<BTreeSet<_>>().len();
+            }
+            touched.push(sum as f64 / 20.0);
         }
-        touched.push(f64::from(sum as u32) / 20.0);
+        println!("d={dimensions}: a join touches {touched:?} nodes");
+        // Both halves have 2d neighbours each on a grid. Means of 20 joins were
+        // 6.9, 10.2 and 13.3 nodes at most, so the limit leaves a third.
+        for nodes in &touched {
+            assert!(*nodes < f64::from(4 * dimensions + 2), "d={dimensions}: {touched:?}");
+        }
+        assert!((touched[2] / touched[0] - 1.0).abs() < 0.3, "d={dimensions}: {touched:?}");
     }
-    // The 2d neighbours of each half, which are told twice in part.
-    for updates in &touched {
-        assert!((4.0..24.0).contains(updates), "{touched:?}");
-    }
-    assert!((touched[2] / touched[0] - 1.0).abs() < 0.5, "{touched:?}");
 }
 
 #[test]

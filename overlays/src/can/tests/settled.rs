@@ -37,8 +37,10 @@ impl Shape {
 /// many neighbours, and paths of the same length.
 #[test]
 fn a_settled_network_is_as_a_joined_one() {
-    for (n, peers) in [(64, 1), (256, 1), (1024, 1), (64, 3), (256, 3)] {
-        let config = Config { peers, ..Config::default() };
+    let sizes = [(64, 1), (256, 1), (1024, 1), (64, 3), (256, 3)];
+    let trials = [2, 3].into_iter().flat_map(|d| sizes.map(|(n, peers)| (d, n, peers)));
+    for (dimensions, n, peers) in trials {
+        let config = Config { dimensions, peers, ..Config::default() };
         let mut joined = Bench::joined(config.clone(), n);
         joined.rest();
         let joined = Shape::of(&mut joined, n);
@@ -46,6 +48,6 @@ fn a_settled_network_is_as_a_joined_one() {
         let close = (joined.depth - settled.depth).abs() < 0.4
             && (joined.neighbours - settled.neighbours).abs() < 0.5
             && (joined.hops / settled.hops - 1.0).abs() < 0.2;
-        assert!(close, "n={n}, p={peers}: joined {joined:?}, settled {settled:?}");
+        assert!(close, "d={dimensions}, n={n}, p={peers}: joined {joined:?}, settled {settled:?}");
     }
 }
