@@ -47,6 +47,18 @@ fn with_landmarks() {
     keep_the_laws("landmarks", "4");
 }
 
+#[test]
+fn in_more_dimensions() {
+    for dimensions in ["3", "10"] {
+        keep_the_laws("dimensions", dimensions);
+    }
+}
+
+#[test]
+fn with_caches() {
+    keep_the_laws("cache", "16");
+}
+
 /// Networks in which a node used to lose touch with all others: one that was
 /// displaced while it was about to take a zone over, one that knew nobody around
 /// the zone that it took and gave the other away, and one whose half its giver
