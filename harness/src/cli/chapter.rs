@@ -72,7 +72,7 @@ fn plain(markdown: &str) -> String {
 fn without_links(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
-    while let Some((before, (words, after))) = next_link(rest) {
+    while let Some((before, words, after)) = next_link(rest) {
         out.push_str(before.strip_suffix('!').unwrap_or(before));
         out.push_str(words);
         rest = after;
@@ -82,11 +82,11 @@ fn without_links(text: &str) -> String {
 }
 
 /// What stands before the next link, its words, and what stands behind it.
-fn next_link(text: &str) -> Option<(&str, (&str, &str))> {
+fn next_link(text: &str) -> Option<(&str, &str, &str)> {
     let middle = text.find("](")?;
     let start = text[..middle].rfind('[')?;
     let end = middle + text[middle..].find(')')?;
-    Some((&text[..start], (&text[start + 1..middle], &text[end + 1..])))
+    Some((&text[..start], &text[start + 1..middle], &text[end + 1..]))
 }
 
 #[cfg(test)]

@@ -34,12 +34,11 @@ const FETCH_AHEAD: usize = 4;
 pub(super) struct Letters<M> {
     slabs: Vec<Slab<M>>,
     free: Vec<u32>,
-    len: usize,
 }
 
 impl<M> Letters<M> {
     pub const fn new() -> Self {
-        Self { slabs: Vec::new(), free: Vec::new(), len: 0 }
+        Self { slabs: Vec::new(), free: Vec::new() }
     }
 
     #[inline]
@@ -62,7 +61,6 @@ impl<M> Letters<M> {
         if let Some(at) = self.free.len().checked_sub(FETCH_AHEAD) {
             self.prefetch(self.free[at]);
         }
-        self.len += 1;
         *self.slot_mut(slot) = Some(letter);
         slot
     }
@@ -80,7 +78,6 @@ impl<M> Letters<M> {
     #[inline]
     pub fn take(&mut self, slot: u32) -> Letter<M> {
         self.free.push(slot);
-        self.len -= 1;
         self.slot_mut(slot).take().expect("an event names its letter's slot once")
     }
 
@@ -100,6 +97,6 @@ impl<M> Letters<M> {
 
     /// How many letters are in flight.
     pub const fn len(&self) -> usize {
-        self.len
+        self.slabs.len() * SLAB - self.free.len()
     }
 }

@@ -14,6 +14,7 @@ mod gnutella06;
 mod kademlia;
 mod keywords;
 mod lab;
+mod laws;
 mod napster;
 mod pastry;
 mod replication;

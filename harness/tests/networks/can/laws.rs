@@ -3,60 +3,52 @@
 use std::sync::Arc;
 
 use harness::conformance;
-use harness::registry::{self, Assignment};
 use overlays::can::{Can, Config};
 
-/// Tries all laws with this setting.
-fn keep_the_laws(name: &str, value: &str) {
-    let set = [Assignment { name: name.into(), value: value.into() }];
-    let can = registry::find("can").expect("CAN is registered");
-    for report in can.laws(&set, &[1, 2]).expect("a parameter of CAN") {
-        assert!(!report.is_broken(), "{name}={value}: {report}");
-    }
-}
+use crate::laws::keep_the_laws;
 
 #[test]
 fn with_several_peers_in_a_zone() {
     for peers in ["2", "3", "4"] {
-        keep_the_laws("peers", peers);
+        keep_the_laws("can", "peers", peers);
     }
 }
 
 #[test]
 fn with_several_realities() {
-    keep_the_laws("realities", "2");
+    keep_the_laws("can", "realities", "2");
 }
 
 #[test]
 fn with_several_hash_functions() {
-    keep_the_laws("hashes", "3");
+    keep_the_laws("can", "hashes", "3");
 }
 
 #[test]
 fn with_uniform_partitioning() {
-    keep_the_laws("uniform", "on");
+    keep_the_laws("can", "uniform", "on");
 }
 
 #[test]
 fn with_routing_by_round_trip_times() {
-    keep_the_laws("weighting", "rtt");
+    keep_the_laws("can", "weighting", "rtt");
 }
 
 #[test]
 fn with_landmarks() {
-    keep_the_laws("landmarks", "4");
+    keep_the_laws("can", "landmarks", "4");
 }
 
 #[test]
 fn in_more_dimensions() {
     for dimensions in ["3", "10"] {
-        keep_the_laws("dimensions", dimensions);
+        keep_the_laws("can", "dimensions", dimensions);
     }
 }
 
 #[test]
 fn with_caches() {
-    keep_the_laws("cache", "16");
+    keep_the_laws("can", "cache", "16");
 }
 
 /// Networks in which a node used to lose touch with all others: one that was
